@@ -1,0 +1,4 @@
+//! A Kubernetes operator that activates eSIM devices through Verizon ThingSpace: once, and never twice.
+
+pub mod simulator;
+pub mod thingspace;

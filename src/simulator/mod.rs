@@ -1,0 +1,1 @@
+//! ThingSpace as its contract describes it, with faults and a journal.

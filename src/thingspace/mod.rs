@@ -1,0 +1,3 @@
+//! ThingSpace's client: authentication, wire models, error classes. Knows no Kubernetes.
+
+pub mod wire;
