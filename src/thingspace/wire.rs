@@ -1,5 +1,5 @@
 //! ThingSpace's JSON, as it stands on the wire. Field names are ThingSpace's own; the section numbers in the
-//! docs of this module are those of the ThingSpace contract in `docs/thingspace.md`.
+//! docs of this module are those of the ThingSpace contract in `docs/thingspace-contract.md`.
 //!
 //! Requests only serialize what is set: an absent field and an empty one are not the same to ThingSpace.
 
