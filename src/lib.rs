@@ -1,4 +1,5 @@
 //! A Kubernetes operator that activates eSIM devices through Verizon ThingSpace: once, and never twice.
 
+pub mod api;
 pub mod simulator;
 pub mod thingspace;

@@ -1,0 +1,53 @@
+//! The CustomResourceDefinitions, as `euicc-operator crds` prints them.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::{EuiccActivation, ThingSpaceConnection};
+
+/// Both CRDs, ready to apply.
+///
+/// # Errors
+/// When a schema does not have the form that the derive macros give it: a mistake in this crate.
+pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
+    [EuiccActivation::crd(), ThingSpaceConnection::crd()].into_iter().map(finish).collect()
+}
+
+/// YAML documents, one a CRD.
+///
+/// # Errors
+/// When a CRD cannot be written as YAML: a mistake in this crate.
+pub fn to_yaml(crds: &[CustomResourceDefinition]) -> anyhow::Result<String> {
+    let mut out = String::new();
+    for crd in crds {
+        out.push_str("---\n");
+        out.push_str(&serde_yaml_ng::to_string(crd)?);
+    }
+    Ok(out)
+}
+
+/// What the derive macros cannot say: a status that starts as "not seen yet" (kstatus), and optional fields that are
+/// absent rather than null.
+fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
+    let mut value = serde_json::to_value(crd)?;
+    let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["status"]["default"] = json!({"observedGeneration": -1});
+    tidy(schema);
+    serde_json::from_value(value)
+}
+
+/// Drops `nullable`, and the line breaks that a doc comment has in the source but `kubectl explain` should not show.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.remove("nullable");
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(list) => list.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}

@@ -1,0 +1,21 @@
+//! The custom resources: types, validation rules and printer columns. No behaviour.
+
+mod activation;
+mod connection;
+mod crds;
+mod rules;
+mod status;
+
+pub use activation::*;
+pub use connection::*;
+pub use crds::{crds, to_yaml};
+pub use status::*;
+
+/// API group of both kinds.
+pub const GROUP: &str = "euicc-operator.io";
+/// API version of both kinds.
+pub const VERSION: &str = "v1alpha1";
+/// A new value of this annotation sends a failed activation once more.
+pub const RETRY_ANNOTATION: &str = "euicc-operator.io/retry";
+/// Holds a deleted activation until its lines are deactivated (`deletionPolicy: Deactivate` only).
+pub const FINALIZER: &str = "euicc-operator.io/deactivate";

@@ -1,0 +1,1 @@
+//! The promises that euicc-operator makes, one file each.
