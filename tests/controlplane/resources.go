@@ -49,9 +49,9 @@ type resource struct {
 	plural   string
 	short    string
 	flags    flags
-	fields   []string                                          // field selectors beyond metadata.name/namespace
-	prepare  func(obj, old runtime.Object)                     // before validation; old is nil on create
-	validate func(obj, old runtime.Object) field.ErrorList     // old is nil on create
+	fields   []string                                      // field selectors beyond metadata.name/namespace
+	prepare  func(obj, old runtime.Object)                 // before validation; old is nil on create
+	validate func(obj, old runtime.Object) field.ErrorList // old is nil on create
 	gvk      schema.GroupVersionKind
 }
 
@@ -154,4 +154,3 @@ func (r *resource) attrs(obj runtime.Object) (labels.Set, fields.Set, error) {
 	}
 	return m.GetLabels(), set, nil
 }
-

@@ -249,4 +249,3 @@ func builtinStorage(getter generic.RESTOptionsGetter) (map[schema.GroupVersion]m
 	}
 	return out, nil
 }
-
