@@ -145,7 +145,7 @@ runs() { "$@" >/dev/null 2>&1; }
 
 mkdir -p "$cache/bin"
 exec 9>"$cache/lock"
-flock 9 # callers may share a cache
+flock -n 9 || { say "waiting for another setup.sh, which works in $cache"; flock 9; }
 assets=${KUBEBUILDER_ASSETS:-}
 [ -x "$assets/kube-apiserver" ] && [ -x "$assets/etcd" ] || build
 PATH=$PATH:$cache/bin${assets:+:$assets}
