@@ -1,5 +1,6 @@
 //! A Kubernetes operator that activates eSIM devices through Verizon ThingSpace: once, and never twice.
 
+pub mod activation;
 pub mod api;
 pub mod simulator;
 pub mod thingspace;

@@ -1,12 +1,14 @@
 //! The custom resources: types, validation rules and printer columns. No behaviour.
 
 mod activation;
+mod advice;
 mod connection;
 mod crds;
 mod rules;
 mod status;
 
 pub use activation::*;
+pub use advice::advice;
 pub use connection::*;
 pub use crds::{crds, to_yaml};
 pub use status::*;

@@ -74,17 +74,21 @@ pub struct Operation {
     /// When the intent was written.
     pub claimed_at: Time,
     /// When ThingSpace accepted the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted_at: Option<Time>,
     /// When waiting for the result ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
     /// When ThingSpace is asked about it next, if no callback comes before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_poll_time: Option<Time>,
     /// When a released attempt is sent again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_time: Option<Time>,
+    /// When the devices of an unknown outcome were first seen untouched: seen so once more after the settle time, the
+    /// request is sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_look: Option<Time>,
     /// How often in a row this request has been looked at, or released, without an end: it sets the back-off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: i32,

@@ -1,0 +1,209 @@
+//! ThingSpace's answer for one device, and what the answers of all devices add up to.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Machine, Profile, Report, Severity, Subject, Verdict, send::calls_for_a_look};
+use crate::api::{Action, DeviceId, DeviceResult, DeviceStatus, OperationState};
+
+/// How a message's request relates to the one that is under way.
+#[derive(Clone, Copy, PartialEq)]
+enum Relation {
+    /// It is the one.
+    Ours,
+    /// Ours has no id yet, so this is it: messages can be faster than the reply, or the reply was lost.
+    Adopted,
+    /// Another request for the same device: an older attempt, or another system of the customer.
+    Another,
+}
+
+impl Machine<'_> {
+    pub(super) fn callback(&mut self, report: &Report) {
+        let Some(operation) = &self.status.operation else { return };
+        if matches!(operation.state, OperationState::Succeeded | OperationState::Failed) {
+            return;
+        }
+        let (action, first_attempt) = (operation.action, operation.attempt == 1);
+        let relation = self.relation(report, operation.state);
+        let Some(index) = self.device_of(report, relation) else { return };
+        if self.status.devices[index].result != DeviceResult::Pending {
+            return; // the first final answer stands
+        }
+        let verdict = for_action(report, action);
+        match (relation, &verdict) {
+            (Relation::Ours, _) => {}
+            // However it came about, the line is in the state that was asked for.
+            (Relation::Another, Verdict::Success) if report.profile.state.is_some() => {
+                self.status.request_id = self.status.request_id.take().or_else(|| report.request_id.clone());
+            }
+            (Relation::Adopted, Verdict::Success) => self.adopt(report),
+            // A late failure of an earlier attempt must not end the present one.
+            (Relation::Adopted, _) if first_attempt => self.adopt(report),
+            _ => return,
+        }
+        let device = &mut self.status.devices[index];
+        merge_ids(device, &report.device_ids);
+        keep_profile(device, &report.profile);
+        match verdict {
+            Verdict::Success => self.succeed(index),
+            Verdict::Warning => self.awaiting(),
+            Verdict::Failure { code, .. } if calls_for_a_look(&code) && action == Action::Activate => {
+                self.status.devices[index].fault_code = Some(code);
+                self.look_now();
+            }
+            Verdict::Failure { code, .. } if code.contains("REQUEST_ONHOLD") => {
+                self.remember_error(&code, "ThingSpace has put the request on hold");
+            }
+            Verdict::Failure { code, text } => self.fail(index, &code, &text),
+        }
+        self.conclude();
+    }
+
+    fn relation(&self, report: &Report, state: OperationState) -> Relation {
+        match (&self.status.request_id, &report.request_id) {
+            (Some(ours), Some(theirs)) if ours == theirs => Relation::Ours,
+            (None, Some(_)) if state != OperationState::Released => Relation::Adopted,
+            _ => Relation::Another,
+        }
+    }
+
+    /// The device that a message is about: by any identifier they share, else the only one of our request.
+    fn device_of(&self, report: &Report, relation: Relation) -> Option<usize> {
+        let devices = &self.status.devices;
+        let shared = devices.iter().position(|d| d.device_ids.iter().any(|i| report.device_ids.contains(i)));
+        shared.or_else(|| (relation == Relation::Ours && devices.len() == 1).then_some(0))
+    }
+
+    fn adopt(&mut self, report: &Report) {
+        self.status.request_id.clone_from(&report.request_id);
+        let next_poll = Time(self.after(self.policy.poll_after, 0, self.policy.poll_after));
+        if let Some(operation) = &mut self.status.operation {
+            operation.state = OperationState::Accepted;
+            operation.submitted_at.get_or_insert(Time(self.now));
+            operation.next_poll_time = Some(next_poll);
+            operation.tries = 0;
+        }
+        self.awaiting();
+    }
+
+    pub(super) fn succeed(&mut self, index: usize) {
+        let activated = self.status.operation.as_ref().is_none_or(|o| o.action == Action::Activate);
+        let device = &mut self.status.devices[index];
+        device.result = if activated { DeviceResult::Active } else { DeviceResult::Deactivated };
+        device.fault_code = None;
+        device.fault_text = None;
+    }
+
+    pub(super) fn fail(&mut self, index: usize, code: &str, text: &str) {
+        let device = &mut self.status.devices[index];
+        device.result = DeviceResult::Failed;
+        device.fault_code = Some(code.into());
+        device.fault_text = Some(text.into());
+        self.remember_error(code, text);
+    }
+
+    /// Has the controller look at the devices at once.
+    fn look_now(&mut self) {
+        if let Some(operation) = &mut self.status.operation {
+            operation.next_poll_time = Some(Time(self.now));
+        }
+    }
+
+    /// Ends the operation once every device has its result.
+    pub(super) fn conclude(&mut self) {
+        if self.status.devices.iter().any(|d| d.result == DeviceResult::Pending) {
+            return;
+        }
+        let failed: Vec<DeviceStatus> =
+            self.status.devices.iter().filter(|d| d.result == DeviceResult::Failed).cloned().collect();
+        let Some(operation) = &mut self.status.operation else { return };
+        operation.next_poll_time = None;
+        operation.retry_time = None;
+        operation.state = if failed.is_empty() { OperationState::Succeeded } else { OperationState::Failed };
+        let action = operation.action;
+        self.status.last_handled_retry = self.subject.retry.map(Into::into);
+        match (failed.first(), action) {
+            (None, Action::Activate) => self.activated(),
+            (None, Action::Deactivate) => self.deactivated(),
+            (Some(first), Action::Activate) => self.activation_failed(first, failed.len()),
+            (Some(first), Action::Deactivate) => self.deactivation_failed(first),
+        }
+    }
+
+    fn activated(&mut self) {
+        let message = match self.status.devices.as_slice() {
+            [one] => match one.id(crate::api::IdKind::Mdn) {
+                Some(mdn) => format!("The device is active; its phone number (MDN) is {mdn}."),
+                None => "The device is active.".into(),
+            },
+            all => format!("All {} devices are active.", all.len()),
+        };
+        self.ready("Activated", message.clone());
+        self.tell(Severity::Normal, "Activated", message);
+        let address = self.status.devices.iter().find_map(|d| {
+            let status = d.euicc_sub_address_update_status.as_deref()?;
+            (!status.eq_ignore_ascii_case("EXECUTED_SUCCESS"))
+                .then(|| d.euicc_sub_address_update_status_code.clone().unwrap_or_else(|| status.into()))
+        });
+        if let Some(code) = address {
+            self.tell(
+                Severity::Warning,
+                "PlaceOfUseNotUpdated",
+                format!("The line is active, but ThingSpace did not take its place of use ({code}); the account's address is used for taxes until you correct it at ThingSpace."),
+            );
+        }
+    }
+
+    fn activation_failed(&mut self, first: &DeviceStatus, failed: usize) {
+        let Subject { namespace, name, .. } = self.subject;
+        let code = first.fault_code.as_deref().unwrap_or("Failed");
+        let text = first.fault_text.as_deref().unwrap_or("ThingSpace gave no reason");
+        let total = self.status.devices.len();
+        let who = if total == 1 { "the activation".into() } else { format!("{failed} of {total} devices") };
+        let refused = self.status.request_id.is_none();
+        let verb = if refused { "refused" } else { "reported a failure of" };
+        let message = format!(
+            "ThingSpace {verb} {who}: {code}: {}. Nothing more is sent by itself: correct the spec, or send the same \
+             once more with: kubectl -n {namespace} annotate euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\"",
+            text.trim_end_matches('.')
+        );
+        let reason = if refused { "Refused" } else { "ActivationFailed" };
+        self.stalled(reason, message.clone());
+        self.tell(Severity::Warning, reason, message);
+    }
+}
+
+/// A success test that knows what was asked for (contract 7.3): a line that is to be deactivated is not to be active.
+fn for_action(report: &Report, action: Action) -> Verdict {
+    let deactive = report.profile.state.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("deactive"));
+    match (action, &report.verdict) {
+        (Action::Deactivate, Verdict::Failure { .. }) if deactive => Verdict::Success,
+        (_, verdict) => verdict.clone(),
+    }
+}
+
+/// Adds what ThingSpace minted; what we know stays.
+pub(super) fn merge_ids(device: &mut DeviceStatus, ids: &[DeviceId]) {
+    for id in ids {
+        if !device.device_ids.iter().any(|known| known.kind == id.kind) {
+            device.device_ids.push(id.clone());
+        }
+    }
+}
+
+fn keep_profile(device: &mut DeviceStatus, profile: &Profile) {
+    let keep = |field: &mut Option<String>, value: &Option<String>| {
+        if value.is_some() {
+            field.clone_from(value);
+        }
+    };
+    keep(&mut device.state, &profile.state);
+    keep(&mut device.profile_status, &profile.profile_status);
+    keep(&mut device.euicc_status, &profile.euicc_status);
+    keep(&mut device.euicc_status_code, &profile.euicc_status_code);
+    keep(&mut device.euicc_status_desc, &profile.euicc_status_desc);
+    keep(&mut device.euicc_sub_address_update_status, &profile.address_status);
+    keep(&mut device.euicc_sub_address_update_status_code, &profile.address_status_code);
+    keep(&mut device.euicc_sub_address_update_status_desc, &profile.address_status_desc);
+    keep(&mut device.carrier_name, &profile.carrier_name);
+    keep(&mut device.profile_role, &profile.profile_role);
+}

@@ -1,0 +1,218 @@
+//! When no answer came: what ThingSpace says when asked.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Line, LineState, Machine, Poll, Progress, Severity, answer::merge_ids};
+use crate::api::{Action, DeviceResult, OperationState};
+
+/// Longest wait between two polls of one request.
+const LONGEST_POLL: Duration = Duration::from_secs(6 * 3600);
+/// Longest wait between two looks at the devices of one request.
+const LONGEST_LOOK: Duration = Duration::from_secs(3600);
+/// After so many looks in a row that failed, a person is asked.
+const LOOKS_BEFORE_STALLED: i32 = 3;
+
+impl Machine<'_> {
+    /// The answer to [`super::Effect::Poll`].
+    pub(super) fn polled(&mut self, poll: &Poll) {
+        if !self.is(OperationState::Accepted) {
+            return;
+        }
+        for index in self.pending() {
+            let Some((progress, line)) = poll.devices.get(index) else { continue };
+            self.judge(index, *progress, line);
+        }
+        self.conclude();
+        if self.is(OperationState::Accepted) && !self.timed_out() {
+            self.look_later(self.policy.poll_after, LONGEST_POLL);
+        }
+    }
+
+    /// One device of a poll. The line is the authority: the request's status tells neither ids nor reasons.
+    fn judge(&mut self, index: usize, progress: Progress, line: &Line) {
+        if self.settle_by_line(index, line) {
+            return;
+        }
+        // A fault that called for a look stands when the look does not show the line active.
+        let fault = self.status.devices[index].fault_code.clone();
+        match (progress, line) {
+            (_, Line::Found { state: LineState::Pending, .. }) | (_, Line::NotAsked) => {}
+            (Progress::Failed, _) => {
+                let code = fault.unwrap_or_else(|| "REQUEST_FAILED".into());
+                self.fail(index, &code, "ThingSpace reports that the request failed, and tells no reason when asked");
+            }
+            (_, _) if fault.is_some() => {
+                let code = fault.unwrap_or_default();
+                self.fail(index, &code, "the state of the line did not allow the action");
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the line's own state for the answer, where it is one. True when the device has its result.
+    fn settle_by_line(&mut self, index: usize, line: &Line) -> bool {
+        let Line::Found { state, device_ids, service_plan, carrier_name, .. } = line else { return false };
+        let action = self.status.operation.as_ref().map_or(Action::Activate, |o| o.action);
+        match (action, state) {
+            (Action::Activate, LineState::Active) => {
+                if let (Some(wanted), Some(actual)) = (&self.subject.spec.service_plan, service_plan)
+                    && wanted != actual
+                {
+                    let text = format!("the line is active already, on service plan {actual} instead of {wanted}");
+                    self.fail(index, "REQUEST_FAILED.DeviceAlreadyActive", &text);
+                    return true;
+                }
+                let device = &mut self.status.devices[index];
+                merge_ids(device, device_ids);
+                device.state = Some("Active".into());
+                if device.carrier_name.is_none() {
+                    device.carrier_name.clone_from(carrier_name);
+                }
+            }
+            (Action::Deactivate, LineState::Inactive) => self.status.devices[index].state = Some("Deactive".into()),
+            _ => return false,
+        }
+        self.succeed(index);
+        true
+    }
+
+    /// The answer to [`super::Effect::Observe`] (contract 9.4): adopt, wait, look again, and only then send again.
+    pub(super) fn observed(&mut self, lines: &[Line]) {
+        if !self.is(OperationState::Unknown) {
+            return;
+        }
+        for index in self.pending() {
+            if let Some(line) = lines.get(index) {
+                self.settle_by_line(index, line);
+            }
+        }
+        self.conclude();
+        if !self.is(OperationState::Unknown) || self.timed_out() {
+            return;
+        }
+        let open = self.pending();
+        let moving = open.iter().any(|i| {
+            matches!(
+                lines.get(*i),
+                Some(Line::Found { state: LineState::Pending, .. } | Line::Found { attempted: true, .. })
+            )
+        });
+        if moving {
+            // It did arrive, and is not done.
+            self.set_first_look(None);
+            self.waiting_for_the_line();
+            return self.look_later(self.policy.settle_time, LONGEST_LOOK);
+        }
+        let settled = self.status.operation.as_ref().and_then(|o| o.first_look.clone());
+        match settled {
+            Some(first) if self.has_settled(&first) => self.send_again(),
+            Some(_) => self.look_later(self.policy.settle_time, self.policy.settle_time),
+            None => {
+                self.set_first_look(Some(Time(self.now)));
+                self.waiting_for_the_line();
+                self.look_later(self.policy.settle_time, self.policy.settle_time);
+            }
+        }
+    }
+
+    fn waiting_for_the_line(&mut self) {
+        if self.is_stalled() {
+            self.progress(
+                "SubmissionUnknown",
+                "It is not known whether ThingSpace acted on the request; the operator looks at the devices again \
+                 before anything is sent.",
+            );
+        }
+    }
+
+    fn has_settled(&self, first: &Time) -> bool {
+        self.now >= first.0 + jiff::SignedDuration::try_from(self.policy.settle_time).unwrap_or_default()
+    }
+
+    fn set_first_look(&mut self, at: Option<Time>) {
+        if let Some(operation) = &mut self.status.operation {
+            operation.first_look = at;
+        }
+    }
+
+    /// Looked at twice, and nothing has happened: the request is as good as never sent.
+    fn send_again(&mut self) {
+        let now = Time(self.now);
+        if let Some(operation) = &mut self.status.operation {
+            operation.state = OperationState::Released;
+            operation.retry_time = Some(now);
+            operation.next_poll_time = None;
+            operation.tries = 0;
+        }
+        let message =
+            "The devices were looked at twice and nothing has happened to them, so the request is sent once more.";
+        self.tell(Severity::Normal, "SendingAgain", message);
+        self.progress("SendingAgain", message);
+        self.effects.push(super::Effect::Queue);
+    }
+
+    /// ThingSpace could not be asked: neither bad news nor good.
+    pub(super) fn look_failed(&mut self, message: &str) {
+        if !self.is(OperationState::Accepted) && !self.is(OperationState::Unknown) {
+            return;
+        }
+        self.remember_error("LookFailed", message);
+        if self.timed_out() {
+            return;
+        }
+        let base = if self.is(OperationState::Accepted) { self.policy.poll_after } else { self.policy.settle_time };
+        self.look_later(base, LONGEST_LOOK);
+        let tries = self.status.operation.as_ref().map_or(0, |o| o.tries);
+        if self.is(OperationState::Unknown) && tries >= LOOKS_BEFORE_STALLED && !self.is_stalled() {
+            let super::Subject { namespace, name, .. } = self.subject;
+            let text = format!(
+                "It is not known whether ThingSpace acted on the request, and ThingSpace cannot be asked ({message}). \
+                 The operator goes on asking. If you know that the line is not active, send the request again with: \
+                 kubectl -n {namespace} annotate euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
+            );
+            self.stalled("SubmissionUnknown", text.clone());
+            self.tell(Severity::Warning, "SubmissionUnknown", text);
+        }
+    }
+
+    /// Ends the waiting when its time is over. Late answers still count.
+    fn timed_out(&mut self) -> bool {
+        let Some(operation) = &mut self.status.operation else { return false };
+        if operation.deadline.as_ref().is_none_or(|d| self.now < d.0) {
+            return false;
+        }
+        operation.state = OperationState::TimedOut;
+        operation.next_poll_time = None;
+        self.status.last_handled_retry = self.subject.retry.map(Into::into);
+        let super::Subject { namespace, name, .. } = self.subject;
+        let message = format!(
+            "ThingSpace has reported no result within spec.resultTimeout. A late report still counts. Ask Verizon with \
+             status.requestId, or have the devices looked at, and the request sent again if they are not active, with: \
+             kubectl -n {namespace} annotate euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
+        );
+        self.remember_error("ResultTimeout", "no result within spec.resultTimeout");
+        self.stalled("ResultTimeout", message.clone());
+        self.tell(Severity::Warning, "ResultTimeout", message);
+        true
+    }
+
+    fn look_later(&mut self, base: Duration, cap: Duration) {
+        let tries = self.status.operation.as_ref().map_or(0, |o| o.tries);
+        let next = Time(self.after(base, tries + i32::from(self.is(OperationState::Accepted)), cap));
+        if let Some(operation) = &mut self.status.operation {
+            operation.next_poll_time = Some(next);
+            operation.tries += 1;
+        }
+    }
+
+    fn is(&self, state: OperationState) -> bool {
+        self.status.operation.as_ref().is_some_and(|o| o.state == state)
+    }
+
+    fn pending(&self) -> Vec<usize> {
+        let devices = self.status.devices.iter().enumerate();
+        devices.filter(|(_, d)| d.result == DeviceResult::Pending).map(|(i, _)| i).collect()
+    }
+}
