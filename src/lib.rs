@@ -2,5 +2,7 @@
 
 pub mod activation;
 pub mod api;
+pub mod cluster;
 pub mod simulator;
+pub mod telemetry;
 pub mod thingspace;

@@ -79,7 +79,7 @@ fetch() {
 # ---- the parts ----
 
 build() {
-	local packages sources
+	local packages sources goroot src meta groups v
 	packages=$(grep -vE '^(kubectl|promtool)=' "$here/debs.lock")
 	sources=$({ cat "$here"/*.go && echo "$packages $kube" && declare -f build; } | sha256sum)
 	[ "$(cat "$cache/built" 2>/dev/null)" != "$sources" ] || return 0
@@ -90,9 +90,10 @@ build() {
 	fi
 	goroot=$(echo "$cache"/root/usr/lib/go-1.*)
 	src=$cache/gopath/src/controlplane
-	export GOROOT=$goroot GOPATH=$cache/gopath:$cache/root/usr/share/gocode GOCACHE=$cache/gocache GOENV=off
-	export GO111MODULE=off GOTOOLCHAIN=local CGO_ENABLED=0 PATH=$goroot/bin:$PATH
-	export GOFLAGS="-trimpath -gcflags=all=-dwarf=false" # no debug info: a tenth less to compile
+	local -x GOROOT=$goroot GOPATH=$cache/gopath:$cache/root/usr/share/gocode GOCACHE=$cache/gocache GOENV=off
+	local -x GO111MODULE=off GOTOOLCHAIN=local CGO_ENABLED=0 PATH=$goroot/bin:$PATH
+	local -x HOME=$cache/home # Go would leave its counters in the user's
+	local -x GOFLAGS="-trimpath -gcflags=all=-dwarf=false" # no debug info: a tenth less to compile
 	failed() { say "these packages were used: $(tr '\n' ' ' <"$cache/root/versions")"; die "$1 (the tested packages: debs.lock)"; }
 	rm -rf "$src" && mkdir -p "$src/openapi"
 	cp "$here"/*.go "$src/"
@@ -148,7 +149,8 @@ exec 9>"$cache/lock"
 flock -n 9 || { say "waiting for another setup.sh, which works in $cache"; flock 9; }
 assets=${KUBEBUILDER_ASSETS:-}
 [ -x "$assets/kube-apiserver" ] && [ -x "$assets/etcd" ] || build
-PATH=$PATH:$cache/bin${assets:+:$assets}
+PATH=$PATH:$cache/bin
+if [ -x "$assets/kubectl" ] && [ ! -e "$cache/bin/kubectl" ]; then ln -s "$assets/kubectl" "$cache/bin/kubectl"; fi
 runs kubectl version --client || fetch_tool kubectl
 if [ $with_helm ]; then
 	runs promtool --version || fetch_tool promtool
