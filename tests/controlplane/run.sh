@@ -8,6 +8,7 @@
 # DIR later is the same cluster. A server or etcd that is killed (DIR/server.pid,
 # DIR/etcd.pid) is started again on the same address, unless DIR/server.down or
 # DIR/etcd.down exists.
+# shellcheck disable=SC2046,SC2086 # lists of words are meant to be split
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# = 1 ] || { echo "usage: run.sh DIR" >&2; exit 2; }

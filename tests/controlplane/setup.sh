@@ -13,6 +13,7 @@
 # installed on this machine. debs.lock names every package and the version that was
 # tested. sid keeps only the newest version, so a version that is gone is replaced by
 # the current one, with a DRIFT line.
+# shellcheck disable=SC2046,SC2086 # lists of words are meant to be split
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CONTROLPLANE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/euicc-operator/controlplane}
@@ -106,9 +107,10 @@ build() {
 		$(printf 'k8s.io/api/%s ' $groups) || failed "openapi-gen fails"
 	say "building the API server (the first time takes minutes)"
 	v=k8s.io/component-base/version
-	(cd "$src" && go build -ldflags "-s -w -X $v.gitVersion=$kube -X $v.gitMajor=1 -X $v.gitMinor=36" -o "$cache/bin/controlplane" .) ||
+	(cd "$src" && go build -ldflags "-s -w -X $v.gitVersion=$kube -X $v.gitMajor=1 -X $v.gitMinor=36" -o controlplane .) ||
 		failed "the API server does not build"
-	install -m755 "$cache/root/usr/bin/etcd" "$cache/bin/etcd"
+	mv "$src/controlplane" "$cache/bin/controlplane" # in one step: a test may be restarting it
+	cmp -s "$cache/root/usr/bin/etcd" "$cache/bin/etcd" || install -m755 "$cache/root/usr/bin/etcd" "$cache/bin/etcd"
 	"$cache/bin/etcd" --version >/dev/null || die "this machine cannot run sid's etcd (C library too old?)"
 	echo "$sources" >"$cache/built"
 	say "done: $cache/bin/controlplane"
