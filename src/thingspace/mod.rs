@@ -24,6 +24,9 @@ mod text;
 mod transport;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use callback_message::{
     CallbackCredentials, CallbackMessage, DeviceProfile, MAX_CALLBACK_BODY, UnreadableCallback,
     Verdict,
