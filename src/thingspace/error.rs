@@ -118,8 +118,8 @@ pub enum CredentialsProblem {
         /// Why the last login failed, as far as known.
         reason: Option<String>,
     },
-    /// Token or session were refused even when new.
-    #[error("a fresh token and session were refused: {message}")]
+    /// Token or session were refused, and so were new ones if it was safe to try with them.
+    #[error("the token or the session was refused: {message}")]
     AccessRefused {
         /// What ThingSpace says, cleaned.
         message: String,

@@ -4,18 +4,28 @@
 //! classes of [`CallError`]. It retries nothing, but for a request that ThingSpace itself has turned away for its
 //! token or session (contract 2.3).
 
+mod auth;
+mod call;
 mod callback_message;
 mod client;
 mod config;
 mod credentials;
 mod endpoint;
 mod error;
+mod fault;
 mod ledger;
 mod line_state;
+mod lookup;
 mod observer;
+mod pass;
+mod reply;
 mod request;
 mod text;
+mod transport;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use callback_message::{
     CallbackCredentials, CallbackMessage, DeviceProfile, MAX_CALLBACK_BODY, UnreadableCallback,
