@@ -6,11 +6,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
     jiff::Timestamp,
 };
-use kube::{
-    Api, Client, Resource,
-    api::PostParams,
-    core::ObjectMeta,
-};
+use kube::{Api, Client, Resource, api::PostParams, core::ObjectMeta};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -47,7 +43,8 @@ impl Publisher {
     }
 
     fn event(&self, regarding: ObjectReference, version: Option<&str>, note: &Note) -> Event {
-        let seed = [regarding.uid.as_deref().unwrap_or_default(), version.unwrap_or_default(), note.reason, &note.message];
+        let seed =
+            [regarding.uid.as_deref().unwrap_or_default(), version.unwrap_or_default(), note.reason, &note.message];
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, seed.join("/").as_bytes()).simple().to_string();
         let name = regarding.name.clone().unwrap_or_default();
         Event {

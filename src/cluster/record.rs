@@ -139,11 +139,8 @@ impl Recorder {
 
     fn fold(&self, object: &EuiccActivation, events: &[Event]) -> Transition {
         let now = Timestamp::now();
-        let start = Transition {
-            status: object.status.clone().unwrap_or_default(),
-            effects: Vec::new(),
-            wake_at: None,
-        };
+        let start =
+            Transition { status: object.status.clone().unwrap_or_default(), effects: Vec::new(), wake_at: None };
         events.iter().fold(start, |before, event| {
             let mut next = advance(Subject::from(object), &before.status, event, now, &self.policy);
             next.effects.splice(0..0, before.effects);

@@ -84,7 +84,9 @@ async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<
             Some(link) => match link.why_not_ready() {
                 Some(why) => Some(Hold {
                     reason: "ConnectionNotReady",
-                    message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
+                    message: format!(
+                        "ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."
+                    ),
                     stalled: false,
                 }),
                 None => {

@@ -48,6 +48,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
     if connection.metadata.deletion_timestamp.is_some() {
         context.links.remove(&namespace, &name);
+        context.secret_watches.end(&namespace, &name);
         return Ok(Action::await_change());
     }
     context.secret_watches.keep(&connection, &context);
@@ -203,8 +204,7 @@ async fn read_secrets(
     connection: &ThingSpaceConnection,
     context: &Context,
 ) -> Result<Result<Secrets, String>, kube::Error> {
-    let api: Api<Secret> =
-        Api::namespaced(context.clients.calls.clone(), &connection.namespace().unwrap_or_default());
+    let api: Api<Secret> = Api::namespaced(context.clients.calls.clone(), &connection.namespace().unwrap_or_default());
     let spec = &connection.spec;
     let login = match secret(&api, &spec.credentials_secret_ref.name).await? {
         Ok(secret) => secret,

@@ -70,7 +70,8 @@ fn deadline_passed(status: &ActivationStatus) -> bool {
 }
 
 fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
-    let is_it = |ids: &[crate::thingspace::wire::DeviceId]| from_wire(ids).iter().any(|i| device.device_ids.contains(i));
+    let is_it =
+        |ids: &[crate::thingspace::wire::DeviceId]| from_wire(ids).iter().any(|i| device.device_ids.contains(i));
     let own = request.devices.iter().find(|d| is_it(&d.ids)).map(|d| d.progress);
     match own.unwrap_or(request.overall) {
         thingspace::Progress::Pending => Progress::Pending,

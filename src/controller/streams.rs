@@ -3,7 +3,6 @@
 use std::{
     fmt::Debug,
     future::Future,
-    hash::Hash,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -78,7 +77,6 @@ where
         + Clone
         + Debug
         + DeserializeOwned
-        + Hash
         + Send
         + Sync
         + 'static,

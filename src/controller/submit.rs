@@ -106,7 +106,9 @@ fn outcome(answer: Result<RequestId, CallError>) -> Outcome {
         Err(CallError::Refused { code, message }) => Outcome::Refused { code: code.raw, message },
         Err(CallError::Later { code, message, retry_after }) => Outcome::Later {
             not_before: retry_after.map(|d| {
-                Timestamp::now().saturating_add(SignedDuration::try_from(d).unwrap_or_default()).unwrap_or(Timestamp::MAX)
+                Timestamp::now()
+                    .saturating_add(SignedDuration::try_from(d).unwrap_or_default())
+                    .unwrap_or(Timestamp::MAX)
             }),
             throttled: code.class == ErrorClass::Other,
             code: code.raw,

@@ -72,7 +72,11 @@ impl Default for Metrics {
         );
         registry.register("euicc_callbacks", "Callbacks received, by what became of them", callbacks.clone());
         // The names that dashboards for controller-runtime know.
-        registry.register("controller_runtime_reconcile", "Reconciliations, by controller and result", reconciles.clone());
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciliations, by controller and result",
+            reconciles.clone(),
+        );
         registry.register_with_unit(
             "controller_runtime_reconcile_time",
             "How long a reconciliation takes",

@@ -8,14 +8,15 @@ use super::auth::Auth;
 use super::error::{CallError, CredentialsProblem, NotSent};
 use super::pass::Pass;
 use super::reply::Reply;
+use super::request::Claim;
 
 /// One request to be made with token and session.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: &'a [&'a str],
     pub(super) body: Option<Value>,
-    /// Starts something that must not be started twice.
-    pub(super) acts: bool,
+    /// Present where something is started that must not be started twice.
+    pub(super) claim: Option<&'a dyn Claim>,
 }
 
 impl<'a> Call<'a> {
@@ -24,7 +25,7 @@ impl<'a> Call<'a> {
             method: Method::GET,
             path,
             body: None,
-            acts: false,
+            claim: None,
         }
     }
 
@@ -55,13 +56,17 @@ impl Auth {
         let mut last = false;
         loop {
             let pass = self.pass().await?;
+            // Last moment: this process may have been paused since it claimed, and another taken over.
+            if call.claim.is_some_and(|claim| !claim.is_fresh()) {
+                return Err(NotSent::ClaimExpired.into());
+            }
             let reply = self.send(call, &pass).await?;
             let Some(refusal) = reply.access_refusal() else {
                 return Ok(reply);
             };
             self.discard(&pass, refusal).await;
             // An unexplained refusal (contract 2.3) is not proof enough to act again on the same claim.
-            if last || (call.acts && !refusal.named) {
+            if last || (call.claim.is_some() && !refusal.named) {
                 let message = reply.message();
                 return Err(CredentialsProblem::AccessRefused { message }.into());
             }

@@ -88,19 +88,19 @@ impl Client {
     /// ```
     pub async fn activate(
         &self,
-        _claim: impl Claim,
+        claim: impl Claim,
         request: &ActivateRequest,
     ) -> Result<RequestId, CallError> {
-        self.act("activate", request).await
+        self.act("activate", &claim, request).await
     }
 
     /// Asks for a deactivation (contract 5.1), under the same rule as [`Client::activate`].
     pub async fn deactivate(
         &self,
-        _claim: impl Claim,
+        claim: impl Claim,
         request: &DeactivateRequest,
     ) -> Result<RequestId, CallError> {
-        self.act("deactivate", request).await
+        self.act("deactivate", &claim, request).await
     }
 
     /// How far a request is: asks v2, and v1 for what v2 does not know (contract 9.1).
@@ -231,11 +231,12 @@ impl Client {
     async fn act(
         &self,
         action: &'static str,
+        claim: &dyn Claim,
         request: &impl Serialize,
     ) -> Result<RequestId, CallError> {
         let path = ["v1", "devices", "profile", "actions", action];
         let call = Call {
-            acts: true,
+            claim: Some(claim),
             ..Call::post(&path, request)?
         };
         let read = |reply: &Reply| {

@@ -81,6 +81,9 @@ pub enum NotSent {
     /// Logins could not be counted, so none was begun.
     #[error("the login could not be counted beforehand, so it was not begun: {0}")]
     Ledger(LedgerError),
+    /// Too much time has passed since the intent was written: somebody else may be at work on it.
+    #[error("too much time passed between the claim and the sending, as when a process is paused")]
+    ClaimExpired,
     /// The request itself cannot be written, for example for an empty account name.
     #[error("{0}")]
     Request(String),

@@ -7,7 +7,11 @@ use super::wire;
 /// ThingSpace has no idempotency key (contract 11), so whoever implements this must hand out one value for one
 /// durable write, and the type must be neither `Copy` nor `Clone`: [`Client::activate`](super::Client::activate)
 /// takes it by value, so that a claim is good for one request only.
-pub trait Claim: Send {}
+pub trait Claim: Send + Sync {
+    /// Whether nobody else can have taken over since. Asked at the last moment: a claim that is not fresh any more sends
+    /// nothing.
+    fn is_fresh(&self) -> bool;
+}
 
 /// A request's name, minted by ThingSpace: opaque (contract 3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -15,7 +15,11 @@ const ACCOUNT: &str = "0000123456-00001";
 
 struct Proof;
 
-impl Claim for Proof {}
+impl Claim for Proof {
+    fn is_fresh(&self) -> bool {
+        true
+    }
+}
 
 fn credentials(version: &str) -> Credentials {
     Credentials {
