@@ -4,3 +4,4 @@
 
 mod crds;
 mod support;
+mod validation;

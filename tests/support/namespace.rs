@@ -38,15 +38,20 @@ impl Namespace {
     /// Creates a namespace whose name starts with `hint`.
     pub async fn new(hint: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("{hint}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let this = Self::open(&format!("{hint}-{}-{count}", std::process::id())).await;
+        this.kubectl(&["create", "namespace", &this.name]).await.success();
+        this
+    }
+
+    /// The namespace of that name, which need not exist yet.
+    pub async fn open(name: &str) -> Self {
         let control_plane = tokio::task::spawn_blocking(control_plane).await.unwrap();
         let kubeconfig = Kubeconfig::read_from(&control_plane.kubeconfig).unwrap();
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
         config.proxy_url = None;
-        config.default_namespace.clone_from(&name);
-        let this = Self { client: Client::try_from(config).unwrap(), name };
-        this.kubectl(&["create", "namespace", &this.name]).await.success();
-        this
+        config.default_namespace = name.into();
+        Self { client: Client::try_from(config).unwrap(), name: name.into() }
     }
 
     /// Runs kubectl in this namespace.
