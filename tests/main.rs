@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod crds;
+mod editing;
 mod support;
 mod validation;
