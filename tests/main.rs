@@ -1,1 +1,8 @@
-//! The promises that euicc-operator makes, one file each.
+//! The promises that euicc-operator makes, one file each. They share one Kubernetes API server; each test has a
+//! namespace of its own, and processes of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crds;
+mod editing;
+mod support;
+mod validation;

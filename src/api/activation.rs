@@ -54,7 +54,8 @@ pub struct EuiccActivationSpec {
 
     /// Billing account of the lines: ten digits, a hyphen, five digits, leading zeros kept, for example
     /// 0000123456-00001. The connection must list it.
-    #[schemars(regex(pattern = rules::ACCOUNT_NAME), length(max = 16))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::account_name())]
     pub account_name: String,
 
     /// The devices to activate, all in one request with one requestId. One device a resource is recommended: each then
@@ -69,24 +70,26 @@ pub struct EuiccActivationSpec {
 
     /// OID of the SM-SR (subscription manager, secure routing), if ThingSpace gave you one: 3 to 46 digits and dots.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[0-9.]{3,46}$"), length(max = 46))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::smsr_oid())]
     pub smsr_oid: Option<String>,
 
     /// Carrier of the line, for example Verizon Wireless.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = rules::text())]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::filled(), validation = rules::text())]
     pub carrier_name: Option<String>,
 
     /// Code of the service plan (not its display name): it drives the bill. HybridESim for consumer eSIM.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = rules::text())]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::filled(), validation = rules::text())]
     pub service_plan: Option<String>,
 
     /// ZIP code, five digits, that the phone number (MDN) is drawn from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[0-9]{5}$"), length(max = 5))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::zip())]
     pub mdn_zip_code: Option<String>,
 
     /// Pool that the line's IP address is taken from. Empty is the same as not given: the account's default pool.
@@ -118,7 +121,7 @@ pub struct EuiccActivationSpec {
     #[serde(default = "default_result_timeout")]
     #[schemars(length(max = 16))]
     #[x_kube(validation = Rule::new(
-        "self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')")
+        "self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self != '' && duration(self) >= duration('1m') && duration(self) <= duration('168h')")
         .message("must be a duration from 1m to 168h in hours, minutes and seconds, for example 24h or 1h30m"))]
     pub result_timeout: String,
 }
@@ -156,7 +159,8 @@ fn frozen_message(field: &str) -> String {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConnectionRef {
     /// Name of the ThingSpaceConnection.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
 }
 
@@ -169,7 +173,7 @@ pub struct ConnectionRef {
 pub struct Device {
     /// The identifiers of this one device, each kind at most once. Give every one you know: ThingSpace wants the eid, and
     /// the iccid or the imei with it.
-    #[schemars(length(min = 1, max = 4))]
+    #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub device_ids: Vec<DeviceId>,
 }
@@ -186,7 +190,7 @@ pub struct DeviceId {
     /// What the identifier is: eid (the eSIM chip), iccid (the profile), imei (the modem) or mdn (the phone number).
     pub kind: IdKind,
     /// The digits. Quote them: YAML takes bare digits for a number.
-    #[schemars(length(min = 10, max = 32), regex(pattern = "^[0-9]+$"))]
+    #[schemars(length(max = 64))]
     pub id: String,
 }
 
@@ -255,8 +259,8 @@ pub struct CustomerName {
     #[x_kube(validation = rules::text())]
     pub title: Option<String>,
     /// First name: 1 to 20 letters, digits, spaces, dashes, exclamation marks and pound signs.
-    #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = rules::name())]
+    #[schemars(length(max = 20))]
+    #[x_kube(validation = rules::filled(), validation = rules::name())]
     pub first_name: String,
     /// Middle name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,8 +268,8 @@ pub struct CustomerName {
     #[x_kube(validation = rules::text())]
     pub middle_name: Option<String>,
     /// Last name: 1 to 25 letters, digits, spaces, dashes, exclamation marks and pound signs. Write OBrien for O'Brien.
-    #[schemars(length(min = 1, max = 25))]
-    #[x_kube(validation = rules::name())]
+    #[schemars(length(max = 25))]
+    #[x_kube(validation = rules::filled(), validation = rules::name())]
     pub last_name: String,
     /// For example Jr or III.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -279,8 +283,8 @@ pub struct CustomerName {
 #[serde(rename_all = "camelCase")]
 pub struct Address {
     /// Street and number; not a P.O. box.
-    #[schemars(length(min = 1, max = 100))]
-    #[x_kube(validation = rules::text(), validation = rules::street())]
+    #[schemars(length(max = 100))]
+    #[x_kube(validation = rules::filled(), validation = rules::text(), validation = rules::street())]
     pub address_line1: String,
     /// More of the street address, for example a suite; not a P.O. box.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,17 +292,19 @@ pub struct Address {
     #[x_kube(validation = rules::text(), validation = rules::street())]
     pub address_line2: Option<String>,
     /// City.
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = rules::text())]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::filled(), validation = rules::text())]
     pub city: String,
     /// Two-letter code, upper case, of one of the 50 states, DC, or a territory (AS, GU, MP, PR, UM, VI).
     pub state: UsState,
     /// ZIP code: five digits.
-    #[schemars(regex(pattern = "^[0-9]{5}$"), length(max = 5))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::zip())]
     pub zip: String,
     /// ZIP+4 extension: four digits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[0-9]{4}$"), length(max = 4))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::zip4())]
     pub zip4: Option<String>,
     /// US or USA.
     pub country: Country,

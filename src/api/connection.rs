@@ -28,16 +28,18 @@ use super::rules;
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
         priority = 1
     ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("!has(self.spec.callback) || (self.spec.callback.url.contains('/v1/callbacks/') && self.spec.callback.url.endsWith('/' + self.metadata.name))")
+        .message("callback.url must end in /v1/callbacks/NAMESPACE/CONNECTION, with the name of this connection").field_path(".spec.callback.url")
 )]
 #[x_kube(
-    validation = Rule::new("self.insecureEndpoint || self.endpoint.startsWith('https://')")
+    validation = Rule::new("self.insecureEndpoint || !self.endpoint.startsWith('http://')")
         .message("endpoint must be https, or insecureEndpoint true: passwords travel over it").field_path(".endpoint"),
-    validation = Rule::new("self.insecureEndpoint || !has(self.oauthEndpoint) || self.oauthEndpoint.startsWith('https://')")
+    validation = Rule::new("self.insecureEndpoint || !has(self.oauthEndpoint) || !self.oauthEndpoint.startsWith('http://')")
         .message("oauthEndpoint must be https, or insecureEndpoint true: passwords travel over it").field_path(".oauthEndpoint"),
-    validation = Rule::new("self.insecureEndpoint || !has(self.callback) || self.callback.url.startsWith('https://')")
+    validation = Rule::new("self.insecureEndpoint || !has(self.callback) || !self.callback.url.startsWith('http://')")
         .message("callback.url must be https, or insecureEndpoint true: a password stands in each message").field_path(".callback.url"),
-    validation = Rule::new("self.insecureEndpoint || !has(self.callback) || self.callback.url.matches('^https?://(\\\\[[0-9A-Fa-f:]+\\\\]|[^/:]+)(:(80|443|900[1-6]|282[01][0-9]|28220|5055[1-9]))?(/.*)?$')")
+    validation = Rule::new("self.insecureEndpoint || !has(self.callback) || self.callback.url.matches('^(https?://)?(\\\\[[0-9A-Fa-f:]+\\\\]|[^/:]+)(:(80|443|900[1-6]|282[01][0-9]|28220|5055[1-9]))?(/.*)?$')")
         .message("callback.url must use a port that ThingSpace delivers to: 80, 443, 9001-9006, 28200-28220 or 50551-50559").field_path(".callback.url")
 )]
 #[serde(rename_all = "camelCase")]
@@ -63,8 +65,8 @@ pub struct ThingSpaceConnectionSpec {
     pub insecure_endpoint: bool,
 
     /// Billing accounts that activations may name: ten digits, a hyphen, five digits, for example 0000123456-00001.
-    #[schemars(length(min = 1, max = 100), inner(regex(pattern = rules::ACCOUNT_NAME), length(max = 16)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(min = 1, max = 100), inner(length(max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = rules::account_names())]
     pub accounts: Vec<String>,
 
     /// Where ThingSpace delivers its answers. Not given: the operator polls for them.
@@ -96,7 +98,8 @@ impl ThingSpaceConnectionSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
 }
 

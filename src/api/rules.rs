@@ -12,22 +12,59 @@ pub fn text() -> Rule {
 
 /// A first or last name (contract 3.1).
 pub fn name() -> Rule {
-    Rule::new(r"self.matches('^[A-Za-z0-9 \\-!#]+$')")
+    Rule::new(r"self.matches('^[A-Za-z0-9 \\-!#]*$')")
         .message("may hold letters, digits, spaces, dashes (-), exclamation marks (!) and pound signs (#) only")
 }
 
 /// A street address is where someone is, not where their mail goes (contract 3.1, 12 #15).
 pub fn street() -> Rule {
-    Rule::new(r"!self.matches('(?i)\\bp\\.?\\s*o\\.?\\s*box\\b')")
+    Rule::new(r"!self.matches('(?i)\\b(p[. -]*o[. -]*|post +office +)box([^a-z]|$)')")
         .message("must be a physical street address: ThingSpace refuses a P.O. box")
 }
 
-/// `digits(field value)`: exactly as many digits as `shape`, a regular expression's quantifier, says.
+/// An id of that kind has exactly as many digits as `shape`, a regular expression's quantifier, says.
 pub fn id_shape(kind: &str, shape: &str, words: &str) -> Rule {
     Rule::new(format!("self.kind != '{kind}' || self.id.matches('^[0-9]{{{shape}}}$')"))
         .message(Message::Message(format!("id of kind {kind} must be {words}")))
         .field_path(".id")
 }
 
-/// The shape of a billing account's name, leading zeros kept (contract 3.1).
-pub const ACCOUNT_NAME: &str = "^[0-9]{10}-[0-9]{5}$";
+/// A billing account's name, leading zeros kept (contract 3.1).
+pub fn account_name() -> Rule {
+    Rule::new(format!("self.matches('{ACCOUNT_NAME}')")).message(ACCOUNT_NAME_WORDS)
+}
+
+/// As [`account_name`], for each one of a list.
+pub fn account_names() -> Rule {
+    Rule::new(format!("self.all(name, name.matches('{ACCOUNT_NAME}'))")).message(ACCOUNT_NAME_WORDS)
+}
+
+const ACCOUNT_NAME: &str = "^[0-9]{10}-[0-9]{5}$";
+const ACCOUNT_NAME_WORDS: &str =
+    "must be an account name: ten digits, a hyphen and five digits, leading zeros kept, for example 0000123456-00001";
+
+/// The ID of an SM-SR (contract 3.1).
+pub fn smsr_oid() -> Rule {
+    Rule::new("self.matches('^[0-9.]{3,46}$')").message("must be 3 to 46 digits and dots")
+}
+
+/// A ZIP code.
+pub fn zip() -> Rule {
+    Rule::new("self.matches('^[0-9]{5}$')").message("must be a ZIP code: five digits")
+}
+
+/// What follows a ZIP code's hyphen.
+pub fn zip4() -> Rule {
+    Rule::new("self.matches('^[0-9]{4}$')").message("must be the ZIP+4 extension alone: four digits")
+}
+
+/// The name of another object, which cannot exist otherwise.
+pub fn object_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("must be the name of an object: lower-case letters, digits, hyphens and dots")
+}
+
+/// A text that ThingSpace needs.
+pub fn filled() -> Rule {
+    Rule::new("self.trim() != ''").message("must not be blank")
+}

@@ -1,0 +1,23 @@
+//! What every promise needs: a Kubernetes API server, namespaces, the binaries under test, and patience with a deadline.
+//!
+//! `EUICC_TEST_KUBECONFIG` names a cluster to use instead of starting one.
+#![allow(dead_code, unused_imports, reason = "each promise takes what it needs")]
+
+mod audit;
+mod control_plane;
+pub mod fixtures;
+mod namespace;
+mod operator;
+mod process;
+mod scene;
+mod simulator;
+mod wait;
+
+pub use audit::{AuditEvent, requests};
+pub use control_plane::{ControlPlane, control_plane, repository};
+pub use namespace::{Namespace, Output};
+pub use operator::{Admin, Callback, Controller, operator};
+pub use process::Process;
+pub use scene::Scene;
+pub use simulator::{Entry, Simulator};
+pub use wait::{LONG, SHORT, Seen, eventually};
