@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -18,6 +18,9 @@ use super::pass::{Granted, Pass, State, TokenRefusal};
 use super::reply::{AccessRefusal, Reply};
 use super::transport::Transport;
 use super::wire::{LoginRequest, SessionReply, TokenReply};
+
+/// A year, in seconds: what a token is believed to live at most.
+const LONGEST_LIFE: u64 = 365 * 24 * 3600;
 
 /// Obtains, keeps and drops token and session; clones share them.
 #[derive(Clone)]
@@ -107,15 +110,12 @@ impl Auth {
             });
         }
         let mut login = self.login(&token).await;
-        if let Err(CallError::NotSent {
-            cause: NotSent::Credentials(CredentialsProblem::AccessRefused { .. }),
-        }) = login
-        {
+        if is_access_refused(&login) {
             state.token = None;
             token = self.token(state).await?;
             login = self.login(&token).await;
         }
-        let session = state.grant("", login?).ok_or_else(|| unusable("session"))?;
+        let session = login?;
         state.session = Some(session.clone());
         Ok(Pass {
             token: Some(token),
@@ -156,24 +156,20 @@ impl Auth {
             let (message, retry_in) = (refusal.message.clone(), refusal.until - asked_at);
             return Err(CredentialsProblem::TokenRefused { message, retry_in }.into());
         }
-        match self
-            .transport
-            .observed("token", self.request_token(state.next_wait(&self.config)))
-            .await
-        {
-            Ok(token) => {
+        let request = self.request_token(state.next_wait(&self.config));
+        match self.transport.observed("token", request).await {
+            Ok((token, life)) => {
                 state.refusal = None;
-                state
-                    .keep_token(token, asked_at, self.config.renew_before)
-                    .ok_or_else(|| unusable("token"))
+                state.keep_token(token.clone(), life, asked_at, self.config.renew_before);
+                Ok(token)
             }
             Err(error) => {
-                if let CallError::NotSent {
-                    cause: NotSent::Credentials(problem),
-                } = &error
-                    && let CredentialsProblem::TokenRefused { message, retry_in } = problem
+                if let Some(CredentialsProblem::TokenRefused {
+                    message,
+                    retry_in: wait,
+                }) = error.credentials_problem()
                 {
-                    let (message, wait) = (message.clone(), *retry_in);
+                    let (message, wait) = (message.clone(), *wait);
                     state.refusal = Some(TokenRefusal {
                         message,
                         wait,
@@ -186,7 +182,7 @@ impl Auth {
     }
 
     /// Contract 2.1. `wait` is what a refusal will cost.
-    async fn request_token(&self, wait: Duration) -> Result<TokenReply, CallError> {
+    async fn request_token(&self, wait: Duration) -> Result<(Granted, Duration), CallError> {
         let not_issued = |error| match error {
             CallError::Unknown { cause } => {
                 NotSent::Network(format!("the token request failed: {cause}")).into()
@@ -212,7 +208,12 @@ impl Auth {
             .await
             .map_err(|error| not_issued(error.into()))?;
         let reply = Reply::new(answer, self.redactor());
-        reply.json().map_err(|error| match error {
+        let issued = reply.json().and_then(|issued: TokenReply| {
+            let life = Duration::from_secs(issued.expires_in.min(LONGEST_LIFE));
+            let token = Granted::new("Bearer ", issued.access_token.into());
+            Ok((token.ok_or_else(|| reply.unreadable())?, life))
+        });
+        issued.map_err(|error| match error {
             CallError::Refused { .. } | CallError::NotSent { .. } => {
                 CredentialsProblem::TokenRefused {
                     message: reply.message(),
@@ -225,14 +226,14 @@ impl Auth {
     }
 
     /// Five failed logins lock the user (contract 2.2): none is begun that has not been counted first.
-    async fn login(&self, token: &Granted) -> Result<SecretString, CallError> {
+    async fn login(&self, token: &Granted) -> Result<Granted, CallError> {
         let attempt = LoginAttempt::new(&self.credentials.version);
-        match self
+        let reservation = self
             .ledger
             .reserve(&attempt)
             .await
-            .map_err(NotSent::Ledger)?
-        {
+            .map_err(NotSent::Ledger)?;
+        match reservation {
             Reservation::Granted => {}
             Reservation::Refused { reason } => {
                 return Err(CredentialsProblem::LoginBlocked { reason }.into());
@@ -244,14 +245,13 @@ impl Auth {
             .await;
         let outcome = match &session {
             Ok(_) => LoginOutcome::Succeeded,
-            Err(CallError::NotSent {
-                cause: NotSent::Credentials(problem),
-            }) if !matches!(problem, CredentialsProblem::AccessRefused { .. }) => {
-                LoginOutcome::Failed {
+            Err(_) if is_access_refused(&session) => LoginOutcome::NotSent,
+            Err(error) => match error.credentials_problem() {
+                Some(problem) => LoginOutcome::Failed {
                     reason: problem.to_string(),
-                }
-            }
-            Err(_) => LoginOutcome::NotSent,
+                },
+                None => LoginOutcome::NotSent,
+            },
         };
         if let Err(error) = self.ledger.settle(&attempt, &outcome).await {
             // Safe, since an unsettled login counts as failed; but it brings the breaker nearer.
@@ -262,7 +262,7 @@ impl Auth {
 
     /// Contract 2.2. Every error but those of the credentials means that no password was looked at, and so does
     /// `AccessRefused`: the gateway did not take the token.
-    async fn request_session(&self, token: &Granted) -> Result<SecretString, CallError> {
+    async fn request_session(&self, token: &Granted) -> Result<Granted, CallError> {
         let unanswered = |error| match error {
             CallError::Unknown { cause } => {
                 CredentialsProblem::LoginUnanswered { message: cause }.into()
@@ -288,22 +288,27 @@ impl Auth {
             .map_err(|error| unanswered(error.into()))?;
         let reply = Reply::new(answer, self.redactor().and([token.secret.clone()]));
         let message = reply.message();
-        match reply.json::<SessionReply>() {
-            Ok(session) => Ok(session.session_token.into()),
+        let session = reply.json().and_then(|opened: SessionReply| {
+            Granted::new("", opened.session_token.into()).ok_or_else(|| reply.unreadable())
+        });
+        let token_refused = reply
+            .access_refusal()
+            .is_some_and(|refusal| refusal.token && refusal.named);
+        match session {
+            Ok(session) => Ok(session),
             Err(error) if reply.is_throttled() => Err(error),
             Err(error @ CallError::Unknown { .. }) => Err(unanswered(error)),
-            Err(_)
-                if reply
-                    .access_refusal()
-                    .is_some_and(|refusal| refusal.token && refusal.named) =>
-            {
-                Err(CredentialsProblem::AccessRefused { message }.into())
-            }
+            Err(_) if token_refused => Err(CredentialsProblem::AccessRefused { message }.into()),
             Err(_) => Err(CredentialsProblem::LoginRefused { message }.into()),
         }
     }
 }
 
-fn unusable(what: &str) -> CallError {
-    NotSent::Network(format!("ThingSpace issued a {what} that fits no header")).into()
+/// Whether the gateway refused the token at login: user and password were not looked at.
+fn is_access_refused(login: &Result<Granted, CallError>) -> bool {
+    let problem = login
+        .as_ref()
+        .err()
+        .and_then(CallError::credentials_problem);
+    matches!(problem, Some(CredentialsProblem::AccessRefused { .. }))
 }

@@ -50,6 +50,16 @@ impl CallError {
         }
     }
 
+    /// What is wrong with the credentials, if that is why nothing was sent.
+    pub fn credentials_problem(&self) -> Option<&CredentialsProblem> {
+        match self {
+            Self::NotSent {
+                cause: NotSent::Credentials(problem),
+            } => Some(problem),
+            _ => None,
+        }
+    }
+
     pub(super) fn unknown(cause: impl Into<String>) -> Self {
         Self::Unknown {
             cause: cause.into(),

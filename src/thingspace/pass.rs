@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::config::ClientConfig;
 use super::error::CallError;
 use super::reply::AccessRefusal;
-use super::wire::TokenReply;
 
 /// The header that carries the session.
 const SESSION_HEADER: HeaderName = HeaderName::from_static("vz-m2m-token");
@@ -27,7 +27,7 @@ pub(super) struct Pass {
 pub(super) struct Granted {
     pub(super) secret: SecretString,
     pub(super) header: HeaderValue,
-    serial: u64,
+    id: Uuid,
 }
 
 /// Token and session as they stand, and what went wrong with them last.
@@ -37,7 +37,6 @@ pub(super) struct State {
     pub(super) session: Option<Granted>,
     pub(super) refusal: Option<TokenRefusal>,
     pub(super) last_failure: Option<CallError>,
-    serial: u64,
 }
 
 /// The token, and when to replace it.
@@ -52,6 +51,22 @@ pub(super) struct TokenRefusal {
     pub(super) message: String,
     pub(super) wait: Duration,
     pub(super) until: Instant,
+}
+
+impl Granted {
+    /// `None`: the value does not fit a header.
+    pub(super) fn new(prefix: &str, secret: SecretString) -> Option<Self> {
+        let value = secret.expose_secret();
+        let mut header = HeaderValue::from_str(&format!("{prefix}{value}"))
+            .ok()
+            .filter(|_| !value.is_empty())?;
+        header.set_sensitive(true);
+        Some(Self {
+            header,
+            id: Uuid::new_v4(),
+            secret,
+        })
+    }
 }
 
 impl Pass {
@@ -83,30 +98,14 @@ impl State {
         })
     }
 
-    /// `None`: the value does not fit a header.
-    pub(super) fn grant(&mut self, prefix: &str, secret: SecretString) -> Option<Granted> {
-        let value = secret.expose_secret();
-        let mut header = HeaderValue::from_str(&format!("{prefix}{value}"))
-            .ok()
-            .filter(|_| !value.is_empty())?;
-        header.set_sensitive(true);
-        self.serial += 1;
-        Some(Granted {
-            header,
-            serial: self.serial,
-            secret,
-        })
-    }
-
     /// Life is what the answer says (contract 2.1): a token that another client was issued before has less of it.
     pub(super) fn keep_token(
         &mut self,
-        reply: TokenReply,
+        granted: Granted,
+        life: Duration,
         asked_at: Instant,
         renew_before: Duration,
-    ) -> Option<Granted> {
-        let granted = self.grant("Bearer ", reply.access_token.into())?;
-        let life = Duration::from_secs(reply.expires_in.min(365 * 24 * 3600));
+    ) {
         let ends_at = asked_at + life.saturating_sub(LAST_USE);
         // To renew one with less life than that would only bring the same token again.
         let renew_at = if life > renew_before {
@@ -115,11 +114,10 @@ impl State {
             ends_at
         };
         self.token = Some(Token {
-            granted: granted.clone(),
+            granted,
             renew_at,
             ends_at,
         });
-        Some(granted)
     }
 
     /// Longer after each refusal: a wrong secret does not become right by asking.
@@ -131,13 +129,13 @@ impl State {
     /// Forgets what was refused, unless it has been replaced since.
     pub(super) fn discard(&mut self, pass: &Pass, refusal: AccessRefusal) {
         if refusal.token {
-            let refused = pass.token.as_ref().map(|token| token.serial);
+            let refused = pass.token.as_ref().map(|token| token.id);
             self.token
-                .take_if(|token| Some(token.granted.serial) == refused);
+                .take_if(|token| Some(token.granted.id) == refused);
         }
         if refusal.session {
             self.session
-                .take_if(|session| session.serial == pass.session.serial);
+                .take_if(|session| session.id == pass.session.id);
         }
     }
 }

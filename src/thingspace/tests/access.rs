@@ -395,7 +395,7 @@ async fn an_old_token_serves_to_its_end_while_no_new_one_is_to_be_had() {
 }
 
 #[tokio::test]
-async fn an_unreadable_token_or_session_is_never_put_into_a_header() {
+async fn an_unreadable_token_is_never_put_into_a_header() {
     for (path, body) in [
         (
             TOKEN,
@@ -406,7 +406,6 @@ async fn an_unreadable_token_or_session_is_never_put_into_a_header() {
             r#"{"access_token":"","token_type":"Bearer","expires_in":3600}"#,
         ),
         (TOKEN, "<html>"),
-        (LOGIN, r#"{"sessionToken":""}"#),
     ] {
         let fake = Fake::start(move |seen| (seen.path == path).then(|| say(200, body))).await;
         let error = activate(&client(&fake)).await.unwrap_err();
@@ -420,6 +419,23 @@ async fn an_unreadable_token_or_session_is_never_put_into_a_header() {
             "{error:?}"
         );
         assert_eq!(fake.count(ACTIVATE), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_session_counts_as_a_failed_login() {
+    for body in [
+        r#"{"sessionToken":""}"#,
+        r#"{"sessionToken":"a\nb"}"#,
+        "{}",
+        "",
+    ] {
+        let fake = Fake::start(move |seen| (seen.path == LOGIN).then(|| say(200, body))).await;
+        let client = client(&fake);
+        for _ in 0..4 {
+            problem(activate(&client).await.unwrap_err());
+        }
+        assert_eq!((fake.count(LOGIN), fake.count(ACTIVATE)), (2, 0));
     }
 }
 
