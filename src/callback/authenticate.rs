@@ -39,7 +39,12 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the Secret cannot be read: then nothing can be said.
-    pub async fn admits(&self, namespace: &str, secret: &str, given: &CallbackCredentials) -> Result<bool, kube::Error> {
+    pub async fn admits(
+        &self,
+        namespace: &str,
+        secret: &str,
+        given: &CallbackCredentials,
+    ) -> Result<bool, kube::Error> {
         let key = (namespace.to_owned(), secret.to_owned());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(expected) = &known {
@@ -76,7 +81,8 @@ impl From<Option<Secret>> for Expected {
 
 impl Expected {
     fn fits(&self, given: &CallbackCredentials) -> bool {
-        let same = |a: &SecretString, b: &SecretString| a.expose_secret().as_bytes().ct_eq(b.expose_secret().as_bytes());
+        let same =
+            |a: &SecretString, b: &SecretString| a.expose_secret().as_bytes().ct_eq(b.expose_secret().as_bytes());
         let one = |(username, password): &(SecretString, SecretString)| {
             same(username, &given.username) & same(password, &given.password)
         };

@@ -17,10 +17,8 @@ pub type Key = (String, String);
 pub struct Entry {
     pub connection: String,
     pub request_id: Option<String>,
-    /// Whole while an answer is awaited; after that, what is left is in the API server.
+    /// Kept until every device is active: after that, nothing can follow but repetition.
     pub object: Option<Arc<EuiccActivation>>,
-    /// Every device is active: nothing can follow but repetition.
-    pub done: bool,
 }
 
 /// All activations of the watched namespaces.
@@ -50,7 +48,7 @@ impl Index {
         }
         let connection = object.spec.connection_ref.name.clone();
         let object = (!done).then_some(object);
-        self.entries.insert(key, Entry { connection, request_id, object, done });
+        self.entries.insert(key, Entry { connection, request_id, object });
     }
 
     /// Forgets an activation.

@@ -68,8 +68,12 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
         let (one, two) = (stop.clone(), stop.clone());
         let (first, second) = (cache.clone(), cache.clone());
         let namespace = namespace.clone();
-        tasks.spawn(async move { drop(one.run_until_cancelled(watch_activations(activations, namespace, first)).await) });
-        tasks.spawn(async move { drop(two.run_until_cancelled(watch_connections(connections, second)).await) });
+        tasks.spawn(async move {
+            one.run_until_cancelled(watch_activations(activations, namespace, first)).await;
+        });
+        tasks.spawn(async move {
+            two.run_until_cancelled(watch_connections(connections, second)).await;
+        });
     }
     tasks
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use kube::{
     Api, Client, Resource,
     core::NamespaceResourceScope,
@@ -42,7 +42,7 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
         let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
         context.add_connections(connections.watched());
         context.add_activations(activations.watched());
-        let known = connections.store.clone();
+        let known = connections.listed.clone();
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
         all.push(tokio::spawn(connections.run(
@@ -56,7 +56,7 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
             // Whether a connection exists cannot be said before they are listed.
             tokio::select! {
                 () = end.cancelled() => return,
-                _ = known.wait_until_ready() => {}
+                () = known.cancelled() => {}
             }
             activations.run("euiccactivation", activations::reconcile, |_, _, _| {}, second, end).await;
         }));
@@ -72,6 +72,8 @@ where
     api: Api<K>,
     namespace: Option<String>,
     store: Store<K>,
+    /// Cancelled when everything has been listed once. (The store's own waiting wakes one waiter only.)
+    listed: CancellationToken,
     writer: reflector::store::Writer<K>,
     trigger: mpsc::UnboundedSender<ObjectRef<K>>,
     triggered: mpsc::UnboundedReceiver<ObjectRef<K>>,
@@ -94,7 +96,7 @@ where
         };
         let (store, writer) = reflector::store();
         let (trigger, triggered) = mpsc::unbounded_channel();
-        Self { api, namespace, store, writer, trigger, triggered }
+        Self { api, namespace, store, listed: CancellationToken::new(), writer, trigger, triggered }
     }
 
     fn watched(&self) -> Watched<K> {
@@ -112,13 +114,19 @@ where
         F: Future<Output = Result<Action, E>> + Send + 'static,
         E: std::error::Error + Send + 'static,
     {
-        let Self { api, store, writer, mut triggered, .. } = self;
+        let Self { api, store, writer, listed, mut triggered, .. } = self;
         let changed = watcher(api, watcher::Config::default())
             .default_backoff()
             .modify(trim)
             .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) {
+                    listed.cancel();
+                }
+            })
             .touched_objects()
-            .filter_map(|found| async { found.ok().map(|object| ObjectRef::from_obj(&object)) });
+            .inspect_err(move |error| tracing::warn!(%error, controller, "a watch was interrupted and is resumed"))
+            .filter_map(|found| std::future::ready(found.ok().map(|object| ObjectRef::from_obj(&object))));
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)
             .map(|key| Ok::<_, watcher::Error>(ReconcileRequest::from(key)))
