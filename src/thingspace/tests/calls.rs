@@ -18,6 +18,24 @@ pub(super) fn ids() -> Vec<wire::DeviceId> {
 }
 
 #[tokio::test]
+async fn every_operation_can_run_in_a_task_of_its_own() {
+    fn task<T: Send + 'static>(_: impl Future<Output = T> + Send) {}
+    let fake = Fake::start(|_| None).await;
+    let (client, now) = (client(&fake), jiff::Timestamp::now());
+    task(activate(&client));
+    task(client.find_device(ACCOUNT, &ids()));
+    task(client.history(&ids()[0], now, now));
+    task(client.request_status(ACCOUNT, &RequestId::new("r").unwrap()));
+    task(client.callbacks(ACCOUNT));
+    task(client.logout());
+    let own = client.clone();
+    tokio::spawn(async move { activate(&own).await })
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
 async fn an_activation_that_is_answered_too_late_or_badly_has_an_unknown_outcome() {
     let cases = [
         Say {
