@@ -1,4 +1,4 @@
-//! One call: with token and session, and once more where the first try was turned away for them.
+//! One call: with token and session, and again where ThingSpace has turned it away for one of them.
 
 use reqwest::Method;
 use serde::Serialize;
@@ -41,7 +41,8 @@ impl<'a> Call<'a> {
 }
 
 impl Auth {
-    /// Makes one call, and once more with a new token or session where the first was turned away for the old.
+    /// Makes one call; where ThingSpace turns it away for its token or its session, once more with a new one of
+    /// either.
     pub(super) async fn call<T>(
         &self,
         operation: &'static str,
@@ -53,7 +54,7 @@ impl Auth {
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
-        let mut last = false;
+        let (mut new_token, mut new_session) = (false, false);
         loop {
             let pass = self.pass().await?;
             // Last moment: this process may have been paused since it claimed, and another taken over.
@@ -65,12 +66,14 @@ impl Auth {
                 return Ok(reply);
             };
             self.discard(&pass, refusal).await;
+            let in_vain = (refusal.token && new_token) || (refusal.session && new_session);
             // An unexplained refusal (contract 2.3) is not proof enough to act again on the same claim.
-            if last || (call.claim.is_some() && !refusal.named) {
+            if in_vain || (call.claim.is_some() && !refusal.named) {
                 let message = reply.message();
                 return Err(CredentialsProblem::AccessRefused { message }.into());
             }
-            last = true;
+            new_token |= refusal.token;
+            new_session |= refusal.session;
         }
     }
 

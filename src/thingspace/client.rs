@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,11 +18,9 @@ use super::reply::Reply;
 use super::request::{Claim, RequestId, RequestProgress};
 use super::transport::Transport;
 use super::wire::{
-    Accepted, Account, ActivateRequest, CallbackListener, DeactivateRequest, DeviceId, History,
-    HistoryRequest, RegisterCallback, RequestStatus, ServicePlan,
+    Accepted, Account, ActivateRequest, CallbackListener, DeactivateRequest, RegisterCallback,
+    RequestStatus, ServicePlan,
 };
-
-const WHOLE_SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// One connection to ThingSpace: one token, one session, however many callers and clones. Dropping a call's future
 /// does not abort a login that it has begun.
@@ -131,24 +128,6 @@ impl Client {
             }
         }
         Ok(RequestProgress::not_known())
-    }
-
-    /// What was done to a device (contract 9.3).
-    pub async fn history(
-        &self,
-        device: &DeviceId,
-        earliest: Timestamp,
-        latest: Timestamp,
-    ) -> Result<History, CallError> {
-        let request = HistoryRequest {
-            device_id: device.clone(),
-            earliest: earliest.strftime(WHOLE_SECONDS).to_string(),
-            latest: latest.strftime(WHOLE_SECONDS).to_string(),
-        };
-        let path = ["v1", "devices", "history", "actions", "list"];
-        self.auth
-            .call("history", Call::post(&path, &request)?, Reply::json)
-            .await
     }
 
     /// The account's callback registrations, with their passwords (contract 6.1).

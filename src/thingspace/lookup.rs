@@ -1,12 +1,13 @@
-//! Finding one device (contract 9.2).
+//! Finding one device and its past (contract 9.2 and 9.3).
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::Call;
 use super::client::Client;
 use super::error::{CallError, NotSent};
 use super::reply::Reply;
-use super::wire::{DeviceId, DeviceList, DeviceListRequest, DeviceRecord};
+use super::wire::{DeviceId, DeviceList, DeviceListRequest, DeviceRecord, History, HistoryRequest};
 
 /// Contract 12 #13.
 const SEARCH_ORDER: [&str; 4] = ["iccid", "imei", "eid", "mdn"];
@@ -15,6 +16,8 @@ const NOT_FOUND: [&str; 2] = [
     "REQUEST_FAILED.DeviceNotFound",
     "INPUT_INVALID.Device.Account.Invalid",
 ];
+/// RFC 3339, as ThingSpace's samples have it.
+const WHOLE_SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
 /// Codes for an identifier that cannot be looked for.
 const UNFIT: [&str; 2] = [
     "INPUT_INVALID.Device.Kind.Invalid",
@@ -42,13 +45,34 @@ impl Client {
                 Ok(Some(record)) if !contradicts(&record, &ids) => return Ok(Some(record)),
                 Ok(_) => unfit = None,
                 // ThingSpace does not look for every kind of identifier: one that it looks for decides.
-                Err(error @ CallError::Refused { .. }) if is_unfit_id(&error) => {
-                    unfit = unfit.and(Some(error))
-                }
+                Err(error) if is_one_of(&error, &UNFIT) => unfit = unfit.and(Some(error)),
                 Err(error) => return Err(error),
             }
         }
         unfit.map_or(Ok(None), Err)
+    }
+
+    /// What was done to a device, failed attempts included (contract 9.3): nothing to one that ThingSpace does not
+    /// know.
+    pub async fn history(
+        &self,
+        device: &DeviceId,
+        earliest: Timestamp,
+        latest: Timestamp,
+    ) -> Result<History, CallError> {
+        let request = HistoryRequest {
+            device_id: device.clone(),
+            earliest: earliest.strftime(WHOLE_SECONDS).to_string(),
+            latest: latest.strftime(WHOLE_SECONDS).to_string(),
+        };
+        let path = ["v1", "devices", "history", "actions", "list"];
+        let read = |reply: &Reply| match reply.json() {
+            Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(History::default()),
+            result => result,
+        };
+        self.auth
+            .call("history", Call::post(&path, &request)?, read)
+            .await
     }
 
     async fn find_by(
@@ -67,11 +91,7 @@ impl Client {
                 Err(reply.unreadable())
             }
             Ok(list) => serde_json::from_value::<DeviceList>(list).map_err(|_| reply.unreadable()),
-            Err(CallError::Refused { code, .. })
-                if NOT_FOUND.iter().any(|known| code.is(known)) =>
-            {
-                Ok(DeviceList::default())
-            }
+            Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(DeviceList::default()),
             Err(error) => Err(error),
         };
         let list = self
@@ -101,6 +121,6 @@ fn contradicts(record: &DeviceRecord, ids: &[&DeviceId]) -> bool {
     record.device_ids.iter().any(shares_kind) && !record.device_ids.iter().any(shares_id)
 }
 
-fn is_unfit_id(error: &CallError) -> bool {
-    matches!(error, CallError::Refused { code, .. } if UNFIT.iter().any(|known| code.is(known)))
+fn is_one_of(error: &CallError, codes: &[&str]) -> bool {
+    matches!(error, CallError::Refused { code, .. } if codes.iter().any(|known| code.is(known)))
 }

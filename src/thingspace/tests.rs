@@ -2,7 +2,9 @@
 
 mod access;
 mod calls;
+mod devices;
 mod fake;
+mod logins;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
