@@ -1,6 +1,6 @@
 //! Verizon ThingSpace on your own machine: accepts activations, sends callbacks, fails on demand.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};

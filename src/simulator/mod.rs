@@ -90,6 +90,7 @@ impl Shared {
         let http = reqwest::Client::builder()
             .user_agent("Verizon's callback service")
             .http1_only()
+            .http1_title_case_headers()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
