@@ -96,7 +96,7 @@ impl Simulator {
 
     /// Adds a fault, in the syntax of `--fault`.
     pub async fn fault(&self, spec: &str) {
-        self.call(Method::POST, "/admin/faults", json!({ "spec": spec })).await;
+        self.call(Method::POST, "/admin/faults", json!(spec)).await;
     }
 
     /// Takes all faults away.
