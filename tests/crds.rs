@@ -91,7 +91,7 @@ async fn kubectl_get_answers_at_a_glance() {
         "lastTransitionTime": "2030-01-01T00:00:00Z",
     });
     let counts = json!({"devices": 2, "active": 1, "failed": 0});
-    set_status(&namespace, "forklift", json!({"requestId": "r-1", "counts": counts, "conditions": [ready]})).await;
+    namespace.set_status("forklift", json!({"requestId": "r-1", "counts": counts, "conditions": [ready]})).await;
 
     let cells = async |args: &[&str]| {
         let table = namespace.kubectl(args).await.success();
@@ -121,7 +121,7 @@ async fn an_activation_is_found_by_its_account_and_by_the_request_id_of_thingspa
     other.spec.account_name = fixtures::OTHER_ACCOUNT.into();
     namespace.create(&other).await;
     namespace.create(&fixtures::activation("wanted", 1)).await;
-    set_status(&namespace, "wanted", json!({"requestId": "d1f08526-5443-4054-9a29-4456490ea9f8"})).await;
+    namespace.set_status("wanted", json!({"requestId": "d1f08526-5443-4054-9a29-4456490ea9f8"})).await;
     for selector in [
         format!("spec.accountName={}", fixtures::ACCOUNT),
         "status.requestId=d1f08526-5443-4054-9a29-4456490ea9f8".into(),
@@ -129,10 +129,4 @@ async fn an_activation_is_found_by_its_account_and_by_the_request_id_of_thingspa
         let found = namespace.kubectl(&["get", "euicc", "--field-selector", &selector, "-o", "name"]).await.success();
         assert_eq!(found, "euiccactivation.euicc-operator.io/wanted", "{selector}");
     }
-}
-
-async fn set_status(namespace: &Namespace, name: &str, status: Value) {
-    let patch = json!({"status": status}).to_string();
-    let args = ["patch", "euicc", name, "--subresource=status", "--type=merge", "--patch", &patch];
-    namespace.kubectl(&args).await.success();
 }

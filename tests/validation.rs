@@ -40,7 +40,7 @@ fn not_refused_as_it_says(file: &Path, output: &Output) -> Option<String> {
     let is_it = |line: &&str| line.split_once(&format!("{field}: ")).is_some_and(|(_, words)| words.contains(rule));
     let is_more = |line: &&str| line.starts_with("* ") && !line.contains("some validation rules were not checked");
     let lines: Vec<&str> = output.stderr.lines().collect();
-    let said = !output.ok && lines.iter().any(|l| is_it(l)) && lines.iter().filter(|l| is_more(l)).count() <= 1;
+    let said = !output.ok && lines.iter().any(is_it) && lines.iter().filter(|line| is_more(line)).count() <= 1;
     (!said).then(|| format!("{}\n  expected {field}: {rule}\n  got {output:?}", file.display()))
 }
 
