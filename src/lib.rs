@@ -2,5 +2,8 @@
 
 pub mod activation;
 pub mod api;
+pub mod cluster;
+pub mod controller;
 pub mod simulator;
+pub mod telemetry;
 pub mod thingspace;

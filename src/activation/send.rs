@@ -13,6 +13,10 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30 * 60);
 impl Machine<'_> {
     /// Writes the intent, if it is still due: the resource may have changed since it was queued.
     pub(super) fn claim(&mut self, operation_id: &str) {
+        let present = self.status.operation.as_ref();
+        if present.is_some_and(|o| o.id == operation_id && o.state == OperationState::Claimed) {
+            return self.effects.push(Effect::Send); // the write was taken, only its answer was lost
+        }
         self.tick();
         let due = self.effects.contains(&Effect::Queue);
         self.effects.clear();

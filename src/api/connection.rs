@@ -190,8 +190,11 @@ pub struct AccountStatus {
 pub struct LoginStatus {
     /// Version of the credentials Secret that this is about.
     pub credentials_version: String,
-    /// Logins begun with it that have not succeeded.
-    pub failed: i32,
+    /// Logins begun with it that have not succeeded, by the operator's own ids.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub failed: Vec<String>,
     /// When the last one was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt: Option<Time>,

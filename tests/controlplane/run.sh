@@ -8,12 +8,13 @@
 # DIR later is the same cluster. A server or etcd that is killed (DIR/server.pid,
 # DIR/etcd.pid) is started again on the same address, unless DIR/server.down or
 # DIR/etcd.down exists.
+# shellcheck disable=SC2046,SC2086 # lists of words are meant to be split
 set -euo pipefail
-umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# = 1 ] || { echo "usage: run.sh DIR" >&2; exit 2; }
 "$here/setup.sh"
 PATH=$PATH:$("$here/setup.sh" --print-bin)
+umask 077 # keys and tokens
 mkdir -p "$1"
 cd "$1" # so that socket names stay short: a full path may be too long for one
 dir=$PWD
@@ -99,8 +100,8 @@ answers() {
 
 stop() {
 	trap - EXIT
-	# Both may die at once: what they have stored needs no goodbye.
-	kill -KILL "${pid[@]}" 2>/dev/null || true
+	# Both may die at once: what is stored needs no goodbye.
+	kill -KILL $(jobs -p) 2>/dev/null || true
 	wait 2>/dev/null
 	exit "$1"
 }
@@ -111,11 +112,12 @@ flock -w 5 9 || die "another run.sh uses $dir"
 [ -s port ] || new_port
 trap 'stop $?' EXIT
 trap 'exit 0' TERM INT HUP
+SECONDS=0 # bash counts
 start_etcd
 start_server
 while :; do
 	# Standard input is also our clock: a read that times out returns more than 128, the end of input 1.
-	read -r -t 0.1 _ || (($? > 128)) || exit 0
+	read -r -t 0.1 _ || (($? > 128)) || break
 	revive etcd
 	revive server
 	if [ ! "$ready" ]; then
@@ -128,3 +130,4 @@ while :; do
 		fi
 	fi
 done
+[ "$ready" ] || die "standard input ended before the API server was ready: keep it open"

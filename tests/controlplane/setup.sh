@@ -13,6 +13,7 @@
 # installed on this machine. debs.lock names every package and the version that was
 # tested. sid keeps only the newest version, so a version that is gone is replaced by
 # the current one, with a DRIFT line.
+# shellcheck disable=SC2046,SC2086 # lists of words are meant to be split
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CONTROLPLANE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/euicc-operator/controlplane}
@@ -79,7 +80,7 @@ fetch() {
 # ---- the parts ----
 
 build() {
-	local packages sources
+	local packages sources goroot src meta groups v
 	packages=$(grep -vE '^(kubectl|promtool)=' "$here/debs.lock")
 	sources=$({ cat "$here"/*.go && echo "$packages $kube" && declare -f build; } | sha256sum)
 	[ "$(cat "$cache/built" 2>/dev/null)" != "$sources" ] || return 0
@@ -90,9 +91,10 @@ build() {
 	fi
 	goroot=$(echo "$cache"/root/usr/lib/go-1.*)
 	src=$cache/gopath/src/controlplane
-	export GOROOT=$goroot GOPATH=$cache/gopath:$cache/root/usr/share/gocode GOCACHE=$cache/gocache GOENV=off
-	export GO111MODULE=off GOTOOLCHAIN=local CGO_ENABLED=0 PATH=$goroot/bin:$PATH
-	export GOFLAGS="-trimpath -gcflags=all=-dwarf=false" # no debug info: a tenth less to compile
+	local -x GOROOT=$goroot GOPATH=$cache/gopath:$cache/root/usr/share/gocode GOCACHE=$cache/gocache GOENV=off
+	local -x GO111MODULE=off GOTOOLCHAIN=local CGO_ENABLED=0 PATH=$goroot/bin:$PATH
+	local -x HOME=$cache/home # Go would leave its counters in the user's
+	local -x GOFLAGS="-trimpath -gcflags=all=-dwarf=false" # no debug info: a tenth less to compile
 	failed() { say "these packages were used: $(tr '\n' ' ' <"$cache/root/versions")"; die "$1 (the tested packages: debs.lock)"; }
 	rm -rf "$src" && mkdir -p "$src/openapi"
 	cp "$here"/*.go "$src/"
@@ -105,9 +107,10 @@ build() {
 		$(printf 'k8s.io/api/%s ' $groups) || failed "openapi-gen fails"
 	say "building the API server (the first time takes minutes)"
 	v=k8s.io/component-base/version
-	(cd "$src" && go build -ldflags "-s -w -X $v.gitVersion=$kube -X $v.gitMajor=1 -X $v.gitMinor=36" -o "$cache/bin/controlplane" .) ||
+	(cd "$src" && go build -ldflags "-s -w -X $v.gitVersion=$kube -X $v.gitMajor=1 -X $v.gitMinor=36" -o controlplane .) ||
 		failed "the API server does not build"
-	install -m755 "$cache/root/usr/bin/etcd" "$cache/bin/etcd"
+	mv "$src/controlplane" "$cache/bin/controlplane" # in one step: a test may be restarting it
+	cmp -s "$cache/root/usr/bin/etcd" "$cache/bin/etcd" || install -m755 "$cache/root/usr/bin/etcd" "$cache/bin/etcd"
 	"$cache/bin/etcd" --version >/dev/null || die "this machine cannot run sid's etcd (C library too old?)"
 	echo "$sources" >"$cache/built"
 	say "done: $cache/bin/controlplane"
@@ -148,7 +151,8 @@ exec 9>"$cache/lock"
 flock -n 9 || { say "waiting for another setup.sh, which works in $cache"; flock 9; }
 assets=${KUBEBUILDER_ASSETS:-}
 [ -x "$assets/kube-apiserver" ] && [ -x "$assets/etcd" ] || build
-PATH=$PATH:$cache/bin${assets:+:$assets}
+PATH=$PATH:$cache/bin
+if [ -x "$assets/kubectl" ] && [ ! -e "$cache/bin/kubectl" ]; then ln -s "$assets/kubectl" "$cache/bin/kubectl"; fi
 runs kubectl version --client || fetch_tool kubectl
 if [ $with_helm ]; then
 	runs promtool --version || fetch_tool promtool

@@ -1,0 +1,28 @@
+//! Two clients: a watch that shares one connection with many writers lags behind them.
+
+use kube::{Client, Config};
+
+/// The process's Kubernetes clients.
+#[derive(Clone)]
+pub struct Clients {
+    /// For reads and writes of single objects.
+    pub calls: Client,
+    /// For lists and watches.
+    pub watches: Client,
+    /// The namespace that the process runs in, or that the kubeconfig names.
+    pub namespace: String,
+}
+
+impl Clients {
+    /// From the pod's service account or the kubeconfig.
+    ///
+    /// # Errors
+    /// When there is neither, or it cannot be read.
+    pub async fn infer() -> anyhow::Result<Self> {
+        let mut config = Config::infer().await?;
+        // A write that is repeated below us would come back as a conflict with ourselves.
+        config.default_retry = false;
+        let namespace = config.default_namespace.clone();
+        Ok(Self { calls: Client::try_from(config.clone())?, watches: Client::try_from(config)?, namespace })
+    }
+}

@@ -1,0 +1,11 @@
+//! Kubernetes, as both processes use it: clients, the compare-and-swap write of a status, events, waiting for the CRDs.
+
+mod clients;
+mod notes;
+mod record;
+mod wait;
+
+pub use clients::Clients;
+pub use notes::Publisher;
+pub use record::{RecordError, Recorded, Recorder, conflict, is_transient};
+pub use wait::wait_for_crds;

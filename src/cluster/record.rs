@@ -1,0 +1,222 @@
+//! The one way a status is written: advance the newest state, and write only if nobody wrote in between.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::PostParams,
+    core::{ObjectMeta, Resource},
+};
+use serde::Serialize;
+
+use super::Publisher;
+use crate::{
+    activation::{Effect, Event, Policy, Subject, Transition, advance},
+    api::{ActivationStatus, EuiccActivation},
+};
+
+/// How often a write may lose the race before the caller is told.
+const ATTEMPTS: u32 = 16;
+
+/// Feeds events to the state machine and writes what comes out.
+#[derive(Clone)]
+pub struct Recorder {
+    client: Client,
+    publisher: Publisher,
+    policy: Policy,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub enum Recorded {
+    /// It changed the status, and the API server has it.
+    Written(Arc<EuiccActivation>, Transition),
+    /// It changed nothing.
+    Unchanged(Arc<EuiccActivation>, Transition),
+    /// The resource is gone, or another one has its name.
+    Gone,
+}
+
+impl Recorded {
+    /// The effects that are left to do: events are published already.
+    pub fn into_effects(self) -> Vec<Effect> {
+        match self {
+            Self::Written(_, t) | Self::Unchanged(_, t) => t.effects,
+            Self::Gone => Vec::new(),
+        }
+    }
+}
+
+/// A status could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The API server said no, or could not be reached.
+    #[error("the Kubernetes API server did not take the status: {0}")]
+    Api(#[source] kube::Error),
+    /// Others wrote faster, again and again.
+    #[error("the status was changed by others {ATTEMPTS} times in a row while it was being written")]
+    Contended,
+}
+
+/// A write of the status subresource: the API server takes nothing but status from it, so nothing else is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusWrite<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: ObjectMeta,
+    status: &'a ActivationStatus,
+}
+
+impl Recorder {
+    /// Writes through `client`; events go to `publisher`.
+    pub fn new(client: Client, publisher: Publisher, policy: Policy) -> Self {
+        Self { client, publisher, policy }
+    }
+
+    /// How patient the state machine is.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Advances `known` by `event` and writes the result; when somebody else wrote in between, reads and advances again.
+    ///
+    /// # Errors
+    /// When the API server does not take the write. Nothing is known to have been written then.
+    pub async fn record(&self, known: Arc<EuiccActivation>, event: &Event) -> Result<Recorded, RecordError> {
+        self.record_all(known, std::slice::from_ref(event)).await
+    }
+
+    /// As [`Recorder::record`], for several events in one write.
+    ///
+    /// # Errors
+    /// As [`Recorder::record`].
+    pub async fn record_all(&self, known: Arc<EuiccActivation>, events: &[Event]) -> Result<Recorded, RecordError> {
+        let uid = known.meta().uid.clone();
+        let api = self.api(&known);
+        let mut object = known;
+        for _ in 0..ATTEMPTS {
+            let transition = self.fold(&object, events);
+            let before = object.status.clone().unwrap_or_default();
+            if transition.status == before {
+                self.publish(&object, &transition);
+                return Ok(Recorded::Unchanged(object, without_notes(transition)));
+            }
+            match self.write(&api, &object, &transition.status).await {
+                Ok(written) => {
+                    let written = Arc::new(written);
+                    log(&written, &before);
+                    self.publish(&written, &transition);
+                    return Ok(Recorded::Written(written, without_notes(transition)));
+                }
+                Err(e) if conflict(&e) => {}
+                Err(e) if not_found(&e) => return Ok(Recorded::Gone),
+                Err(e) => return Err(RecordError::Api(e)),
+            }
+            match api.get_opt(&object.metadata.name.clone().unwrap_or_default()).await {
+                Ok(Some(fresh)) if fresh.metadata.uid == uid => object = Arc::new(fresh),
+                Ok(_) => return Ok(Recorded::Gone),
+                Err(e) => return Err(RecordError::Api(e)),
+            }
+        }
+        Err(RecordError::Contended)
+    }
+
+    /// What the API server has now; `None` when it is gone or another resource has its name.
+    ///
+    /// # Errors
+    /// When the API server cannot say.
+    pub async fn fresh(&self, known: &EuiccActivation) -> Result<Option<Arc<EuiccActivation>>, RecordError> {
+        let name = known.metadata.name.clone().unwrap_or_default();
+        let found = self.api(known).get_opt(&name).await.map_err(RecordError::Api)?;
+        Ok(found.filter(|f| f.metadata.uid == known.metadata.uid).map(Arc::new))
+    }
+
+    fn api(&self, object: &EuiccActivation) -> Api<EuiccActivation> {
+        Api::namespaced(self.client.clone(), object.metadata.namespace.as_deref().unwrap_or_default())
+    }
+
+    fn fold(&self, object: &EuiccActivation, events: &[Event]) -> Transition {
+        let now = Timestamp::now();
+        let start =
+            Transition { status: object.status.clone().unwrap_or_default(), effects: Vec::new(), wake_at: None };
+        events.iter().fold(start, |before, event| {
+            let mut next = advance(Subject::from(object), &before.status, event, now, &self.policy);
+            next.effects.splice(0..0, before.effects);
+            next
+        })
+    }
+
+    async fn write(
+        &self,
+        api: &Api<EuiccActivation>,
+        object: &EuiccActivation,
+        status: &ActivationStatus,
+    ) -> Result<EuiccActivation, kube::Error> {
+        let meta = &object.metadata;
+        let name = meta.name.clone().unwrap_or_default();
+        let write = StatusWrite {
+            api_version: "euicc-operator.io/v1alpha1",
+            kind: "EuiccActivation",
+            metadata: ObjectMeta {
+                name: meta.name.clone(),
+                namespace: meta.namespace.clone(),
+                uid: meta.uid.clone(),
+                resource_version: meta.resource_version.clone(),
+                ..ObjectMeta::default()
+            },
+            status,
+        };
+        api.replace_subresource("status", &name, &PostParams::default(), &write).await
+    }
+
+    fn publish(&self, object: &EuiccActivation, transition: &Transition) {
+        for effect in &transition.effects {
+            if let Effect::Tell(note) = effect {
+                self.publisher.publish(object, note);
+            }
+        }
+    }
+}
+
+fn without_notes(mut transition: Transition) -> Transition {
+    transition.effects.retain(|e| !matches!(e, Effect::Tell(_)));
+    transition
+}
+
+/// One line a transition.
+fn log(object: &EuiccActivation, before: &ActivationStatus) {
+    let status = object.status.clone().unwrap_or_default();
+    let ready = |s: &ActivationStatus| s.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.reason.clone());
+    let (from, to) = (ready(before), ready(&status));
+    if from != to {
+        tracing::info!(
+            namespace = object.metadata.namespace,
+            activation = object.metadata.name,
+            request_id = status.request_id,
+            attempt = status.operation.as_ref().map(|o| o.attempt),
+            from,
+            to,
+            "activation changed"
+        );
+    }
+}
+
+/// Whether somebody else wrote first.
+pub fn conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+fn not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Whether the same call may work later: the API server is busy, restarting, or out of reach.
+pub fn is_transient(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+        kube::Error::Service(_) | kube::Error::HyperError(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,209 @@
+//! What the parts of the controller share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{args::ControllerArgs, links::Links, secrets::SecretWatches};
+use crate::{
+    api::{EuiccActivation, ThingSpaceConnection},
+    cluster::{Clients, Publisher, Recorder},
+    telemetry::Metrics,
+    thingspace::ClientConfig,
+};
+
+/// Shared by reconcilers and background tasks.
+pub struct Context {
+    pub clients: Clients,
+    pub recorder: Recorder,
+    pub publisher: Publisher,
+    pub metrics: Arc<Metrics>,
+    pub links: Links,
+    pub secret_watches: SecretWatches,
+    pub client_config: ClientConfig,
+    pub recheck_after: Duration,
+    /// Work that shutdown waits for.
+    pub tasks: TaskTracker,
+    pub stop: CancellationToken,
+    stores: Mutex<Stores>,
+    busy: Mutex<HashMap<String, Busy>>,
+}
+
+/// What the watches hold, one store a watched namespace.
+#[derive(Default)]
+struct Stores {
+    activations: Vec<Watched<EuiccActivation>>,
+    connections: Vec<Watched<ThingSpaceConnection>>,
+}
+
+/// A watch's store, and how to have an object of it reconciled.
+pub struct Watched<K: kube::runtime::reflector::Lookup + Clone + 'static>
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    pub namespace: Option<String>,
+    pub store: Store<K>,
+    pub trigger: mpsc::UnboundedSender<ObjectRef<K>>,
+}
+
+/// One activation that a background task is at work on, or was.
+enum Busy {
+    /// Reconciliation leaves it alone.
+    Working,
+    /// Reconciliation leaves it alone until the cache has seen this version.
+    Until(String),
+}
+
+impl Context {
+    pub fn new(
+        clients: Clients,
+        recorder: Recorder,
+        publisher: Publisher,
+        metrics: Arc<Metrics>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+        args: &ControllerArgs,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clients,
+            recorder,
+            publisher,
+            metrics,
+            links: Links::default(),
+            secret_watches: SecretWatches::default(),
+            client_config: args.client_config(),
+            recheck_after: args.recheck_after,
+            tasks,
+            stop,
+            stores: Mutex::default(),
+            busy: Mutex::default(),
+        })
+    }
+
+    fn stores(&self) -> std::sync::MutexGuard<'_, Stores> {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add_activations(&self, watched: Watched<EuiccActivation>) {
+        self.stores().activations.push(watched);
+    }
+
+    pub fn add_connections(&self, watched: Watched<ThingSpaceConnection>) {
+        self.stores().connections.push(watched);
+    }
+
+    /// The cached activation of that name.
+    pub fn activation(&self, namespace: &str, name: &str) -> Option<Arc<EuiccActivation>> {
+        let key = ObjectRef::new(name).within(namespace);
+        self.stores().activations.iter().find_map(|w| w.store.get(&key))
+    }
+
+    /// The cached connection of that name.
+    pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<ThingSpaceConnection>> {
+        let key = ObjectRef::new(name).within(namespace);
+        self.stores().connections.iter().find_map(|w| w.store.get(&key))
+    }
+
+    /// Has one activation reconciled.
+    pub fn trigger(&self, object: &EuiccActivation) {
+        let namespace = object.metadata.namespace.as_deref();
+        for watched in &self.stores().activations {
+            if watched.namespace.is_none() || watched.namespace.as_deref() == namespace {
+                let _ = watched.trigger.send(ObjectRef::from_obj(object));
+            }
+        }
+    }
+
+    /// Has the activations of a connection reconciled that are not at their end.
+    pub fn trigger_all_of(&self, namespace: &str, connection: &str) {
+        for watched in &self.stores().activations {
+            for object in watched.store.state() {
+                let ours = object.metadata.namespace.as_deref() == Some(namespace)
+                    && object.spec.connection_ref.name == connection;
+                if ours && super::activations::is_open(&object) {
+                    let _ = watched.trigger.send(ObjectRef::from_obj(&*object));
+                }
+            }
+        }
+    }
+
+    /// Has a connection reconciled.
+    pub fn trigger_connection(&self, namespace: &str, name: &str) {
+        for watched in &self.stores().connections {
+            if watched.namespace.is_none() || watched.namespace.as_deref() == Some(namespace) {
+                let _ = watched.trigger.send(ObjectRef::new(name).within(namespace));
+            }
+        }
+    }
+
+    /// Whether reconciliation is to leave this object, as it stands in the cache, alone.
+    pub fn is_busy(&self, object: &EuiccActivation) -> bool {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        match busy.get(uid) {
+            None => false,
+            Some(Busy::Working) => true,
+            Some(Busy::Until(version)) => {
+                let stale = is_older(object.metadata.resource_version.as_deref(), version);
+                if !stale {
+                    busy.remove(uid);
+                }
+                stale
+            }
+        }
+    }
+
+    /// Takes an activation into work; `None` when it is in work already.
+    pub fn begin(self: &Arc<Self>, object: &Arc<EuiccActivation>) -> Option<Work> {
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(busy.get(&uid), Some(Busy::Working)) {
+            return None;
+        }
+        busy.insert(uid, Busy::Working);
+        Some(Work { context: Arc::clone(self), object: Arc::clone(object), written: None })
+    }
+}
+
+/// Versions count up; where one cannot be read, the cache is believed.
+fn is_older(cached: Option<&str>, written: &str) -> bool {
+    let number = |v: &str| v.parse::<u64>().ok();
+    match (cached.and_then(number), number(written)) {
+        (Some(cached), Some(written)) => cached < written,
+        _ => false,
+    }
+}
+
+/// A background task's hold on one activation. When it ends, the activation is reconciled, as soon as the cache has
+/// seen what was written.
+pub struct Work {
+    context: Arc<Context>,
+    object: Arc<EuiccActivation>,
+    written: Option<String>,
+}
+
+impl Work {
+    /// Notes what was written last.
+    pub fn wrote(&mut self, object: &EuiccActivation) {
+        self.written.clone_from(&object.metadata.resource_version);
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let uid = self.object.metadata.uid.clone().unwrap_or_default();
+        let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.written.take() {
+            Some(version) => busy.insert(uid, Busy::Until(version)),
+            None => busy.remove(&uid),
+        };
+        drop(busy);
+        self.context.trigger(&self.object);
+    }
+}

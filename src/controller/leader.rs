@@ -1,0 +1,85 @@
+//! Leader election. It keeps replicas from doing the same work; that nothing is sent twice rests on the claim.
+
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::args::ControllerArgs;
+use crate::{cluster::Clients, telemetry::Readiness};
+
+const LEASE: &str = "euicc-operator-controller";
+
+/// Being the one that works.
+pub struct Leadership(Option<Held>);
+
+struct Held {
+    leading: watch::Receiver<bool>,
+    manager: JoinHandle<kube_lease_manager::Result<LeaseManager>>,
+}
+
+/// Returns when this process leads; `None` when it was stopped before.
+///
+/// # Errors
+/// When the lease cannot be looked at: mostly a missing Role.
+pub async fn campaign(
+    args: &ControllerArgs,
+    clients: &Clients,
+    identity: &str,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Leadership>> {
+    if !args.leader_elect {
+        return Ok(Some(Leadership(None)));
+    }
+    let namespace = args.leader_election_namespace.clone().unwrap_or_else(|| clients.namespace.clone());
+    let duration = args.lease_duration.as_secs().max(2);
+    let manager = LeaseManagerBuilder::new(clients.calls.clone(), LEASE)
+        .with_namespace(namespace)
+        .with_identity(identity)
+        .with_duration(duration)
+        .with_grace((duration / 3).max(1))
+        .build()
+        .await?;
+    let (mut leading, manager) = manager.watch().await;
+    // A replica that stands by is a healthy one.
+    readiness.ready();
+    tracing::info!(lease = LEASE, identity, "standing by for the lease");
+    let led = tokio::select! {
+        () = stop.cancelled() => false,
+        led = leading.wait_for(|leads| *leads) => led.is_ok(),
+    };
+    let leadership = Leadership(Some(Held { leading, manager }));
+    if !led {
+        leadership.release().await;
+        return Ok(None);
+    }
+    tracing::info!(lease = LEASE, identity, "leading");
+    Ok(Some(leadership))
+}
+
+impl Leadership {
+    /// A token that is cancelled with `stop`, or when the lease is lost.
+    pub fn stop_when_lost(&self, stop: CancellationToken) -> CancellationToken {
+        let Some(held) = &self.0 else { return stop };
+        let either = stop.child_token();
+        let (mut leading, lost) = (held.leading.clone(), either.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = lost.cancelled() => return,
+                _ = leading.wait_for(|leads| !leads) => {}
+            }
+            tracing::warn!(lease = LEASE, "the lease is lost: another replica may be working");
+            lost.cancel();
+        });
+        either
+    }
+
+    /// Frees the lease for the next one.
+    pub async fn release(self) {
+        let Some(Held { leading, manager }) = self.0 else { return };
+        drop(leading);
+        if let Ok(Err(error)) = manager.await {
+            tracing::warn!(%error, "the lease could not be released; it runs out by itself");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Asks ThingSpace what became of a request: its status, and the devices themselves.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{activations::Error, context::Context, links::Link, request::ids};
+use crate::{
+    activation::{Effect, Event, Line, LineState, Poll, Progress},
+    api::{ActivationStatus, DeviceId, DeviceResult, DeviceStatus, EuiccActivation, IdKind},
+    cluster::Recorded,
+    thingspace::{self, CallError, RequestId, RequestProgress, wire::DeviceRecord},
+};
+
+/// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation.
+pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<(), Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    let connection = object.spec.connection_ref.name.clone();
+    let Some(link) = context.links.get(&namespace, &connection) else {
+        if context.connection(&namespace, &connection).is_none() {
+            let message = format!("there is no ThingSpaceConnection {connection} in namespace {namespace}");
+            context.recorder.record(Arc::clone(object), &Event::LookFailed { message }).await?;
+        }
+        return Ok(());
+    };
+    let Some(mut work) = context.begin(object) else { return Ok(()) };
+    let (object, context) = (Arc::clone(object), Arc::clone(context));
+    let tasks = context.tasks.clone();
+    tasks.spawn(async move {
+        let Ok(_permit) = link.lookups.acquire().await else { return };
+        let found = match effect {
+            Effect::Poll => poll(&object, &link).await,
+            _ => observe(&object, &link).await,
+        };
+        let event = found.unwrap_or_else(|error| Event::LookFailed { message: error.to_string() });
+        match context.recorder.record(Arc::clone(&object), &event).await {
+            Ok(Recorded::Written(written, _)) => work.wrote(&written),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, activation = object.metadata.name, "cannot record a lookup"),
+        }
+    });
+    Ok(())
+}
+
+/// Contract 9.1, then 9.2 for what the request's status cannot tell.
+async fn poll(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+    let status = object.status.clone().unwrap_or_default();
+    let account = &object.spec.account_name;
+    let id = status.request_id.as_deref().and_then(|id| RequestId::new(id).ok());
+    let progress = match id {
+        Some(id) => link.client.request_status(account, &id).await?,
+        None => RequestProgress { overall: thingspace::Progress::NotKnown, devices: Vec::new() },
+    };
+    let overdue = deadline_passed(&status);
+    let mut devices = Vec::with_capacity(status.devices.len());
+    for device in &status.devices {
+        let progress = progress_of(device, &progress);
+        let open = device.result == DeviceResult::Pending;
+        let look = open && (overdue || progress != Progress::Pending || device.fault_code.is_some());
+        let line = if look { line(account, device, None, link).await? } else { Line::NotAsked };
+        devices.push((progress, line));
+    }
+    Ok(Event::Polled(Poll { devices }))
+}
+
+fn deadline_passed(status: &ActivationStatus) -> bool {
+    let deadline = status.operation.as_ref().and_then(|o| o.deadline.as_ref());
+    deadline.is_some_and(|d| Timestamp::now() >= d.0)
+}
+
+fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
+    let is_it =
+        |ids: &[crate::thingspace::wire::DeviceId]| from_wire(ids).iter().any(|i| device.device_ids.contains(i));
+    let own = request.devices.iter().find(|d| is_it(&d.ids)).map(|d| d.progress);
+    match own.unwrap_or(request.overall) {
+        thingspace::Progress::Pending => Progress::Pending,
+        thingspace::Progress::Succeeded => Progress::Succeeded,
+        thingspace::Progress::Failed => Progress::Failed,
+        thingspace::Progress::NotKnown => Progress::NotKnown,
+    }
+}
+
+/// Contract 9.4: the devices, and their history since the claim.
+async fn observe(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+    let status = object.status.clone().unwrap_or_default();
+    let claimed_at = status.operation.as_ref().map(|o| o.claimed_at.0);
+    let mut lines = Vec::with_capacity(status.devices.len());
+    for device in &status.devices {
+        let open = device.result == DeviceResult::Pending;
+        let line = if open { line(&object.spec.account_name, device, claimed_at, link).await? } else { Line::NotAsked };
+        lines.push(line);
+    }
+    Ok(Event::Observed(lines))
+}
+
+async fn line(
+    account: &str,
+    device: &DeviceStatus,
+    history_since: Option<Timestamp>,
+    link: &Link,
+) -> Result<Line, CallError> {
+    let ids = ids(device);
+    let Some(record) = link.client.find_device(account, &ids).await? else { return Ok(Line::NotFound) };
+    let state = state(&record);
+    let attempted = match (state, history_since, ids.first()) {
+        (LineState::Inactive | LineState::Other, Some(since), Some(id)) => {
+            let history = link.client.history(id, since, Timestamp::now()).await?;
+            history.provisioning_history.iter().any(|e| {
+                e.event_type.as_deref().is_some_and(|t| t.to_ascii_lowercase().starts_with("activat"))
+                    && !e.status.as_deref().is_some_and(|s| s.to_ascii_lowercase().starts_with("fail"))
+            })
+        }
+        _ => false,
+    };
+    let carrier = record.carrier_informations.first();
+    Ok(Line::Found {
+        state,
+        device_ids: from_wire(&record.device_ids),
+        service_plan: carrier.and_then(|c| c.service_plan.clone()),
+        carrier_name: carrier.and_then(|c| c.carrier_name.clone()),
+        attempted,
+    })
+}
+
+fn state(record: &DeviceRecord) -> LineState {
+    match record.line_state() {
+        thingspace::LineState::Active => LineState::Active,
+        thingspace::LineState::PendingActivation | thingspace::LineState::PendingOther => LineState::Pending,
+        thingspace::LineState::Deactive | thingspace::LineState::PreActive => LineState::Inactive,
+        _ => LineState::Other,
+    }
+}
+
+fn from_wire(ids: &[crate::thingspace::wire::DeviceId]) -> Vec<DeviceId> {
+    ids.iter().filter_map(|i| Some(DeviceId { kind: IdKind::from_wire(&i.kind)?, id: i.id.clone() })).collect()
+}

@@ -1,0 +1,75 @@
+//! The controller: gathers facts, advances the state machine, carries out what it asks for.
+//!
+//! ```text
+//!  watch ──► activations (reconcile) ──► dispatch (whose turn, how fast) ──► submit (claim, POST, record)
+//!                     │                                                            │
+//!                     └──► lookup (poll, observe) ◄────── links (one a connection) ┘
+//!                                                              ▲
+//!  watch ──► connections (reconcile): credentials, callback registration
+//! ```
+
+mod activations;
+mod args;
+mod connections;
+mod context;
+mod dispatch;
+mod leader;
+mod ledger;
+mod links;
+mod lookup;
+mod queue;
+mod registration;
+mod report;
+mod request;
+mod secrets;
+mod streams;
+mod submit;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use args::ControllerArgs;
+
+use crate::{
+    cluster::{Clients, Publisher, Recorder, wait_for_crds},
+    telemetry::{Metrics, Readiness, serve},
+};
+
+/// Runs until `stop`, then lets what has been begun end.
+///
+/// # Errors
+/// When the cluster cannot be found, or a port cannot be had.
+pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let clients = Clients::infer().await?;
+    let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
+    let admin = TcpListener::bind(args.admin_listen).await?;
+    let admin = tokio::spawn(serve(admin, readiness.clone(), Arc::clone(&metrics), CancellationToken::new()));
+
+    let namespaces = args.namespaces();
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
+    }
+    let tasks = TaskTracker::new();
+    let instance = args.identity();
+    let leadership = leader::campaign(&args, &clients, &instance, &readiness, &stop).await?;
+    let Some(leadership) = leadership else { return Ok(()) };
+    let stop = leadership.stop_when_lost(stop);
+
+    let publisher = Publisher::new(clients.calls.clone(), "euicc-operator", instance, tasks.clone());
+    let recorder = Recorder::new(clients.calls.clone(), publisher.clone(), args.policy());
+    let context = context::Context::new(clients, recorder, publisher, metrics, tasks.clone(), stop.clone(), &args);
+    readiness.ready();
+    streams::run(Arc::clone(&context), &namespaces, &stop).await;
+
+    // A submission is never cut: what has been claimed is sent and recorded first.
+    tracing::info!(open = tasks.len(), "stopping: waiting for what has been begun");
+    tasks.close();
+    tasks.wait().await;
+    leadership.release().await;
+    admin.abort();
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Who is next: oldest first within a namespace, namespaces in turn, so that nobody's ten thousand starve another's one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+/// A waiting activation: by age, then by name.
+type Place = (Timestamp, String);
+
+/// Activations that wait for their turn.
+#[derive(Debug, Default)]
+pub struct Queue {
+    namespaces: BTreeMap<String, BTreeSet<Place>>,
+    last_served: Option<String>,
+    len: usize,
+}
+
+impl Queue {
+    /// Takes a place; taking it twice is taking it once.
+    pub fn push(&mut self, namespace: &str, created: Timestamp, name: &str) {
+        let fresh = self.namespaces.entry(namespace.into()).or_default().insert((created, name.into()));
+        self.len += usize::from(fresh);
+    }
+
+    /// The next one: of the namespace after the one served last, its oldest.
+    pub fn pop(&mut self) -> Option<(String, String)> {
+        let after = self.last_served.as_ref().and_then(|last| {
+            self.namespaces.range::<String, _>((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded)).next()
+        });
+        let namespace = after.or_else(|| self.namespaces.iter().next())?.0.clone();
+        let places = self.namespaces.get_mut(&namespace)?;
+        let (_, name) = places.pop_first()?;
+        if places.is_empty() {
+            self.namespaces.remove(&namespace);
+        }
+        self.len -= 1;
+        self.last_served = Some(namespace.clone());
+        Some((namespace, name))
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_of_each_namespace_comes_first_and_namespaces_take_turns() {
+        let mut queue = Queue::default();
+        for i in 0..3 {
+            queue.push("big", at(i), &format!("b{i}"));
+        }
+        queue.push("small", at(9), "s9");
+        queue.push("big", at(0), "b0");
+        assert_eq!(queue.len(), 4);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, name)| name).collect();
+        assert_eq!(order, ["b0", "s9", "b1", "b2"]);
+        assert_eq!(queue.len(), 0);
+    }
+}

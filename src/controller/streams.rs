@@ -1,0 +1,159 @@
+//! From watches to reconciliations: one watch, one store and one queue for each kind and watched namespace.
+
+use std::{
+    fmt::Debug,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, StreamExt, stream};
+use kube::{
+    Api, Client, Resource,
+    core::NamespaceResourceScope,
+    runtime::{
+        WatchStreamExt,
+        controller::{Action, Config, ReconcileRequest, applier},
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    activations, connections,
+    context::{Context, Watched},
+};
+use crate::api::{EuiccActivation, ThingSpaceConnection};
+
+/// Reconciliations of one kind at the same time.
+const CONCURRENCY: u16 = 32;
+/// How soon a reconciliation that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Reconciles both kinds in every namespace until `stop`.
+pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &CancellationToken) {
+    let mut all = Vec::new();
+    for namespace in namespaces {
+        let connections = Feed::<ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
+        let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
+        context.add_connections(connections.watched());
+        context.add_activations(activations.watched());
+        let known = connections.store.clone();
+        let (first, second) = (Arc::clone(&context), Arc::clone(&context));
+        let end = stop.clone();
+        all.push(tokio::spawn(connections.run("thingspaceconnection", connections::reconcile, first, end.clone())));
+        all.push(tokio::spawn(async move {
+            // Whether a connection exists cannot be said before they are listed.
+            tokio::select! {
+                () = end.cancelled() => return,
+                _ = known.wait_until_ready() => {}
+            }
+            activations.run("euiccactivation", activations::reconcile, second, end).await;
+        }));
+    }
+    futures::future::join_all(all).await;
+}
+
+/// One kind in one namespace, or in all.
+struct Feed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    api: Api<K>,
+    namespace: Option<String>,
+    store: Store<K>,
+    writer: reflector::store::Writer<K>,
+    trigger: mpsc::UnboundedSender<ObjectRef<K>>,
+    triggered: mpsc::UnboundedReceiver<ObjectRef<K>>,
+}
+
+impl<K> Feed<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    fn new(client: &Client, namespace: Option<String>) -> Self {
+        let api = match &namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let (store, writer) = reflector::store();
+        let (trigger, triggered) = mpsc::unbounded_channel();
+        Self { api, namespace, store, writer, trigger, triggered }
+    }
+
+    fn watched(&self) -> Watched<K> {
+        Watched { namespace: self.namespace.clone(), store: self.store.clone(), trigger: self.trigger.clone() }
+    }
+
+    async fn run<F, E>(
+        self,
+        controller: &'static str,
+        reconcile: impl Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
+        context: Arc<Context>,
+        stop: CancellationToken,
+    ) where
+        F: Future<Output = Result<Action, E>> + Send + 'static,
+        E: std::error::Error + Send + 'static,
+    {
+        let Self { api, store, writer, mut triggered, .. } = self;
+        let changed = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .modify(trim)
+            .reflect(writer)
+            .applied_objects()
+            .filter_map(|found| async { found.ok().map(|object| ObjectRef::from_obj(&object)) });
+        let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
+        let queue = stream::select(changed, asked)
+            .map(|key| Ok::<_, watcher::Error>(ReconcileRequest::from(key)))
+            .take_until(stop.cancelled_owned());
+        let reconciler = move |object: Arc<K>, context: Arc<Context>| {
+            let (reconcile, metrics) = (reconcile.clone(), Arc::clone(&context.metrics));
+            async move {
+                let started = Instant::now();
+                // A panic would end the stream for all objects.
+                let done = AssertUnwindSafe(reconcile(object, context)).catch_unwind().await;
+                let (result, answer) = match done {
+                    Ok(Ok(action)) => ("success", Ok(action)),
+                    Ok(Err(error)) => ("error", Err(Failed(error.to_string()))),
+                    Err(_) => ("panic", Err(Failed("a bug: the reconciliation panicked; please report it".into()))),
+                };
+                metrics.reconciled(controller, result, started.elapsed());
+                answer
+            }
+            .boxed()
+        };
+        let retry = |_: Arc<K>, _: &Failed, _: Arc<Context>| Action::requeue(RETRY);
+        applier(reconciler, retry, context, store, queue, Config::default().concurrency(CONCURRENCY))
+            .for_each(|done| async move {
+                use kube::runtime::controller::Error;
+                match done {
+                    Ok(_) | Err(Error::ObjectNotFound(_)) => {} // gone before its turn
+                    Err(error) => tracing::warn!(%error, controller, "a reconciliation failed and is tried again"),
+                }
+            })
+            .await;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failed(String);
+
+/// What decisions do not need is two thirds of an object.
+fn trim<K: Resource>(object: &mut K) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}

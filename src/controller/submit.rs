@@ -1,0 +1,140 @@
+//! Claim, POST, record: one detached task, which shutdown waits for and nothing cancels in the middle.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{args::CLAIM_IS_FRESH, context::Context, context::Work, links::Link, request};
+use crate::{
+    activation::{Effect, Event, Outcome},
+    api::{Action, EuiccActivation},
+    cluster::{RecordError, Recorded, Recorder},
+    thingspace::{self, CallError, ErrorClass, NotSent, RequestId},
+};
+
+/// How long ThingSpace is left alone after "too many requests" without a Retry-After.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Longest wait between two tries to record an outcome.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// Proof that the intent has been written: made by a successful write only, and used up by sending.
+struct Claim {
+    object: Arc<EuiccActivation>,
+    operation_id: String,
+    made: Instant,
+}
+
+impl thingspace::Claim for Claim {
+    fn is_fresh(&self) -> bool {
+        self.made.elapsed() < CLAIM_IS_FRESH
+    }
+}
+
+impl Claim {
+    /// Writes the intent. `None`: it is not due any more, or another claim was faster.
+    async fn write(recorder: &Recorder, object: Arc<EuiccActivation>) -> Result<Option<Self>, RecordError> {
+        let operation_id = Uuid::new_v4().to_string();
+        let made = Instant::now();
+        let event = Event::Claim { operation_id: operation_id.clone() };
+        let recorded = match recorder.record(Arc::clone(&object), &event).await {
+            // The write may have been taken although its answer was lost: then the claim stands, and is ours.
+            Err(RecordError::Api(_)) => match recorder.fresh(&object).await? {
+                Some(fresh) => recorder.record(fresh, &event).await?,
+                None => return Ok(None),
+            },
+            recorded => recorded?,
+        };
+        Ok(match recorded {
+            Recorded::Written(object, t) | Recorded::Unchanged(object, t) if t.effects.contains(&Effect::Send) => {
+                Some(Self { object, operation_id, made })
+            }
+            _ => None,
+        })
+    }
+
+    fn action(&self) -> Action {
+        let operation = self.object.status.as_ref().and_then(|s| s.operation.as_ref());
+        operation.map_or(Action::Activate, |o| o.action)
+    }
+}
+
+/// Sends one activation, whose turn it is.
+pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Context>) {
+    let Some(object) = context.activation(namespace, name) else { return };
+    let Some(mut work) = context.begin(&object) else { return };
+    let claim = match Claim::write(&context.recorder, object).await {
+        Ok(Some(claim)) => claim,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(%error, namespace, activation = name, "cannot claim; the activation waits for its next turn");
+            return;
+        }
+    };
+    let (object, operation_id) = (Arc::clone(&claim.object), claim.operation_id.clone());
+    let answer = match claim.action() {
+        Action::Activate => link.client.activate(claim, &request::activate(&object)).await,
+        Action::Deactivate => link.client.deactivate(claim, &request::deactivate(&object)).await,
+    };
+    react(&answer, link, context);
+    let event = Event::Sent { operation_id, outcome: outcome(answer) };
+    record(object, &event, context, &mut work).await;
+}
+
+/// What one answer says about the connection as a whole.
+fn react(answer: &Result<RequestId, CallError>, link: &Link, context: &Context) {
+    match answer {
+        Err(CallError::Later { code, retry_after, .. }) if code.class == ErrorClass::Other => {
+            link.pace.pause(retry_after.unwrap_or(PAUSE));
+        }
+        Err(CallError::NotSent { cause: NotSent::Credentials(problem) }) => {
+            link.checked(Some(format!("{problem}.")));
+            link.distrust();
+            context.trigger_connection(&link.namespace, &link.name);
+        }
+        _ => {}
+    }
+}
+
+fn outcome(answer: Result<RequestId, CallError>) -> Outcome {
+    match answer {
+        Ok(request_id) => Outcome::Accepted { request_id: request_id.as_str().into() },
+        Err(CallError::NotSent { cause }) => Outcome::NotSent { message: cause.to_string() },
+        Err(CallError::Refused { code, message }) => Outcome::Refused { code: code.raw, message },
+        Err(CallError::Later { code, message, retry_after }) => Outcome::Later {
+            not_before: retry_after.map(|d| {
+                Timestamp::now()
+                    .saturating_add(SignedDuration::try_from(d).unwrap_or_default())
+                    .unwrap_or(Timestamp::MAX)
+            }),
+            throttled: code.class == ErrorClass::Other,
+            code: code.raw,
+            message,
+        },
+        Err(CallError::Unknown { cause }) => Outcome::Unknown { message: cause },
+    }
+}
+
+/// Records what came of a submission: again and again, for the answer comes only once.
+async fn record(object: Arc<EuiccActivation>, event: &Event, context: &Context, work: &mut Work) {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match context.recorder.record(Arc::clone(&object), event).await {
+            Ok(Recorded::Written(written, _)) => return work.wrote(&written),
+            Ok(Recorded::Unchanged(seen, _)) => return work.wrote(&seen),
+            Ok(Recorded::Gone) => {
+                tracing::warn!(
+                    activation = object.metadata.name,
+                    "the activation was deleted while it was being sent: its lines may become active"
+                );
+                return;
+            }
+            Err(error) => tracing::warn!(%error, activation = object.metadata.name, "cannot record an outcome yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_RETRY);
+    }
+}

@@ -1,0 +1,11 @@
+//! What the processes tell about themselves: logs, metrics, health.
+
+mod admin;
+mod logs;
+mod metrics;
+mod readiness;
+
+pub use admin::serve;
+pub use logs::{LogArgs, LogFormat};
+pub use metrics::{CallbackLabels, Metrics};
+pub use readiness::Readiness;

@@ -1,0 +1,98 @@
+//! One call: with token and session, and once more where the first try was turned away for them.
+
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::auth::Auth;
+use super::error::{CallError, CredentialsProblem, NotSent};
+use super::pass::Pass;
+use super::reply::Reply;
+use super::request::Claim;
+
+/// One request to be made with token and session.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a [&'a str],
+    pub(super) body: Option<Value>,
+    /// Present where something is started that must not be started twice.
+    pub(super) claim: Option<&'a dyn Claim>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn get(path: &'a [&'a str]) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: None,
+            claim: None,
+        }
+    }
+
+    pub(super) fn post(path: &'a [&'a str], body: &impl Serialize) -> Result<Self, CallError> {
+        let unwritable = |_| NotSent::Request("the request cannot be written as JSON".into());
+        let body = Some(serde_json::to_value(body).map_err(unwritable)?);
+        Ok(Self {
+            method: Method::POST,
+            body,
+            ..Self::get(path)
+        })
+    }
+}
+
+impl Auth {
+    /// Makes one call, and once more with a new token or session where the first was turned away for the old.
+    pub(super) async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: Call<'_>,
+        read: impl FnOnce(&Reply) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let answered = async { read(&self.exchange(&call).await?) };
+        self.transport.observed(operation, answered).await
+    }
+
+    async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
+        let mut last = false;
+        loop {
+            let pass = self.pass().await?;
+            // Last moment: this process may have been paused since it claimed, and another taken over.
+            if call.claim.is_some_and(|claim| !claim.is_fresh()) {
+                return Err(NotSent::ClaimExpired.into());
+            }
+            let reply = self.send(call, &pass).await?;
+            let Some(refusal) = reply.access_refusal() else {
+                return Ok(reply);
+            };
+            self.discard(&pass, refusal).await;
+            // An unexplained refusal (contract 2.3) is not proof enough to act again on the same claim.
+            if last || (call.claim.is_some() && !refusal.named) {
+                let message = reply.message();
+                return Err(CredentialsProblem::AccessRefused { message }.into());
+            }
+            last = true;
+        }
+    }
+
+    pub(super) async fn send(&self, call: &Call<'_>, pass: &Pass) -> Result<Reply, CallError> {
+        // Such a segment would silently lead to another path.
+        if call
+            .path
+            .iter()
+            .any(|name| matches!(*name, "" | "." | ".."))
+        {
+            let cause = "the request names nothing where ThingSpace expects a name";
+            return Err(NotSent::Request(cause.into()).into());
+        }
+        let transport = &self.transport;
+        let request = transport
+            .m2m(call.method.clone(), call.path)
+            .headers(pass.headers().collect());
+        let request = match &call.body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = transport.send(request).await?;
+        Ok(Reply::new(answer, self.redactor().and(pass.secrets())))
+    }
+}
