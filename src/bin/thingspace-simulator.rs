@@ -33,21 +33,14 @@ enum LogFormat {
 async fn main() -> anyhow::Result<()> {
     let line = Line::parse();
     let filter = EnvFilter::try_new(&line.log_level).context("The log level cannot be read")?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match line.log_format {
         LogFormat::Json => logs.json().init(),
         LogFormat::Text => logs.init(),
     }
     // Before the address is told: whoever reads it may stop us at once.
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    let simulator = Simulator::start(line.config)
-        .await
-        .context("The simulator cannot start")?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let simulator = Simulator::start(line.config).await.context("The simulator cannot start")?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", simulator.url())?;
     stdout.flush()?;
@@ -56,8 +49,5 @@ async fn main() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
-    simulator
-        .shutdown()
-        .await
-        .context("The simulator did not stop well")
+    simulator.shutdown().await.context("The simulator did not stop well")
 }

@@ -9,36 +9,21 @@ use super::fake::{ACTIVATE, LIST, LOGIN, Say, TOKEN, say};
 use super::*;
 
 fn unknown_device() -> Say {
-    say(
-        400,
-        json!({"errorCode": "UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "errorMessage": "?"}),
-    )
+    say(400, json!({"errorCode": "UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "errorMessage": "?"}))
 }
 
 fn ids() -> Vec<wire::DeviceId> {
     [("mdn", "1"), ("eid", "2"), ("imei", "3"), ("iccid", "4")]
-        .map(|(kind, id)| wire::DeviceId {
-            kind: kind.into(),
-            id: id.into(),
-        })
+        .map(|(kind, id)| wire::DeviceId { kind: kind.into(), id: id.into() })
         .to_vec()
 }
 
 #[tokio::test]
 async fn an_activation_that_is_answered_too_late_or_badly_has_an_unknown_outcome() {
     let cases = [
-        Say {
-            after: Duration::from_secs(5),
-            ..say(200, json!({"requestId": "r"}))
-        },
-        Say {
-            cut: true,
-            ..say(200, r#"{"requestId":"#)
-        },
-        Say {
-            cut: true,
-            ..say(400, r#"{"errorCode":"#)
-        },
+        Say { after: Duration::from_secs(5), ..say(200, json!({"requestId": "r"})) },
+        Say { cut: true, ..say(200, r#"{"requestId":"#) },
+        Say { cut: true, ..say(400, r#"{"errorCode":"#) },
         say(200, "<html>"),
         say(200, json!({"requestId": "x".repeat(65)})),
         say(200, "x".repeat(5 * 1024 * 1024)),
@@ -58,39 +43,22 @@ async fn an_activation_that_is_answered_too_late_or_badly_has_an_unknown_outcome
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let fake = Fake::start(|seen| {
-        (seen.path == ACTIVATE).then(|| Say {
-            header: Some(("location", "/api/elsewhere".into())),
-            ..say(307, "")
-        })
+        (seen.path == ACTIVATE).then(|| Say { header: Some(("location", "/api/elsewhere".into())), ..say(307, "") })
     })
     .await;
     let error = activate(&client(&fake)).await.unwrap_err();
-    assert_eq!(
-        (error.outcome(), fake.count("/api/elsewhere")),
-        (Outcome::Refused, 0)
-    );
+    assert_eq!((error.outcome(), fake.count("/api/elsewhere")), (Outcome::Refused, 0));
 }
 
 #[tokio::test]
 async fn too_many_requests_says_when_to_come_again() {
     let fake = Fake::start(|seen| {
-        (seen.path == ACTIVATE).then(|| Say {
-            header: Some(("retry-after", "30".into())),
-            ..say(429, "")
-        })
+        (seen.path == ACTIVATE).then(|| Say { header: Some(("retry-after", "30".into())), ..say(429, "") })
     })
     .await;
     let error = activate(&client(&fake)).await.unwrap_err();
-    let CallError::Later {
-        code, retry_after, ..
-    } = error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        (code.raw.as_str(), retry_after),
-        ("429", Some(Duration::from_secs(30)))
-    );
+    let CallError::Later { code, retry_after, .. } = error else { panic!("{error:?}") };
+    assert_eq!((code.raw.as_str(), retry_after), ("429", Some(Duration::from_secs(30))));
     assert_eq!(fake.count(ACTIVATE), 1);
 }
 
@@ -110,20 +78,13 @@ fn hangs_up_after_reading() -> String {
 async fn a_connection_that_breaks_after_the_request_leaves_the_login_counted_as_failed() {
     let fake = Fake::start(|_| None).await;
     let ledger = Arc::new(MemoryLedger::default());
-    let endpoint = Endpoint::new(
-        &hangs_up_after_reading(),
-        Some(&format!("{}/ts/v1", fake.api())),
-        true,
-    )
-    .unwrap();
+    let endpoint = Endpoint::new(&hangs_up_after_reading(), Some(&format!("{}/ts/v1", fake.api())), true).unwrap();
     let client = Client::new(endpoint, credentials("1"), ledger.clone(), config()).unwrap();
     let error = activate(&client).await.unwrap_err();
     assert!(
         matches!(
             &error,
-            CallError::NotSent {
-                cause: NotSent::Credentials(CredentialsProblem::LoginUnanswered { .. })
-            }
+            CallError::NotSent { cause: NotSent::Credentials(CredentialsProblem::LoginUnanswered { .. }) }
         ),
         "{error:?}"
     );
@@ -133,33 +94,15 @@ async fn a_connection_that_breaks_after_the_request_leaves_the_login_counted_as_
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent_and_no_login_is_counted() {
     let fake = Fake::start(|_| None).await;
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let endpoint = Endpoint::new(
-        &format!("http://{closed}/api"),
-        Some(&format!("{}/ts/v1", fake.api())),
-        true,
-    )
-    .unwrap();
+    let endpoint =
+        Endpoint::new(&format!("http://{closed}/api"), Some(&format!("{}/ts/v1", fake.api())), true).unwrap();
     let client = Client::new(endpoint, credentials("1"), ledger.clone(), config()).unwrap();
     for _ in 0..3 {
         let error = activate(&client).await.unwrap_err();
-        assert!(
-            matches!(
-                &error,
-                CallError::NotSent {
-                    cause: NotSent::Network(_)
-                }
-            ),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains("could not be reached"),
-            "{error}"
-        );
+        assert!(matches!(&error, CallError::NotSent { cause: NotSent::Network(_) }), "{error:?}");
+        assert!(error.to_string().contains("could not be reached"), "{error}");
     }
     assert!(ledger.record().failed.is_empty());
     assert_eq!(fake.count(TOKEN), 1);
@@ -169,23 +112,9 @@ async fn where_nobody_listens_nothing_was_sent_and_no_login_is_counted() {
 async fn a_server_without_tls_is_never_spoken_to_in_tls_terms() {
     let fake = Fake::start(|_| None).await;
     let endpoint = Endpoint::new(&fake.api().replace("http:", "https:"), None, false).unwrap();
-    let client = Client::new(
-        endpoint,
-        credentials("1"),
-        Arc::new(MemoryLedger::default()),
-        config(),
-    )
-    .unwrap();
+    let client = Client::new(endpoint, credentials("1"), Arc::new(MemoryLedger::default()), config()).unwrap();
     let error = activate(&client).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            CallError::NotSent {
-                cause: NotSent::Network(_)
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, CallError::NotSent { cause: NotSent::Network(_) }), "{error:?}");
     assert_eq!(fake.count(TOKEN), 0);
 }
 
@@ -195,10 +124,7 @@ async fn a_device_is_looked_for_by_each_of_its_names_in_turn() {
         (seen.path == LIST).then(|| match seen.nth {
             0 => unknown_device(),
             1 => say(200, json!({"hasMoreData": false, "devices": []})),
-            2 => say(
-                400,
-                json!({"errorCode": "X.INPUT_INVALID.Device.Kind.Invalid", "errorMessage": "?"}),
-            ),
+            2 => say(400, json!({"errorCode": "X.INPUT_INVALID.Device.Kind.Invalid", "errorMessage": "?"})),
             _ => say(
                 200,
                 json!({"devices": [{
@@ -209,17 +135,10 @@ async fn a_device_is_looked_for_by_each_of_its_names_in_turn() {
         })
     })
     .await;
-    let record = client(&fake)
-        .find_device(ACCOUNT, &ids())
-        .await
-        .unwrap()
-        .unwrap();
+    let record = client(&fake).find_device(ACCOUNT, &ids()).await.unwrap().unwrap();
     assert_eq!(record.line_state(), LineState::PendingActivation);
-    let asked: Vec<String> = fake
-        .seen(LIST)
-        .iter()
-        .map(|seen| seen.json()["deviceId"]["kind"].as_str().unwrap().into())
-        .collect();
+    let asked: Vec<String> =
+        fake.seen(LIST).iter().map(|seen| seen.json()["deviceId"]["kind"].as_str().unwrap().into()).collect();
     assert_eq!(asked, ["iccid", "imei", "eid", "mdn"]);
     assert_eq!(fake.seen(LIST)[0].json()["accountName"], ACCOUNT);
 }
@@ -227,56 +146,29 @@ async fn a_device_is_looked_for_by_each_of_its_names_in_turn() {
 #[tokio::test]
 async fn an_unknown_device_is_none_but_an_unreadable_list_is_not() {
     let fake = Fake::start(|seen| (seen.path == LIST).then(unknown_device)).await;
-    assert_eq!(
-        client(&fake).find_device(ACCOUNT, &ids()).await.unwrap(),
-        None
-    );
+    assert_eq!(client(&fake).find_device(ACCOUNT, &ids()).await.unwrap(), None);
     for body in ["", "{}", r#"{"status":"ok"}"#, "[]"] {
         let fake = Fake::start(move |seen| (seen.path == LIST).then(|| say(200, body))).await;
-        let error = client(&fake)
-            .find_device(ACCOUNT, &ids())
-            .await
-            .unwrap_err();
+        let error = client(&fake).find_device(ACCOUNT, &ids()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown, "{body}");
     }
     let kind = json!({"errorCode": "X.INPUT_INVALID.Device.Kind.Invalid", "errorMessage": "?"});
     let fake = Fake::start(move |seen| (seen.path == LIST).then(|| say(400, &kind))).await;
-    assert_eq!(
-        client(&fake)
-            .find_device(ACCOUNT, &ids())
-            .await
-            .unwrap_err()
-            .outcome(),
-        Outcome::Refused
-    );
-    assert_eq!(
-        client(&fake)
-            .find_device(ACCOUNT, &[])
-            .await
-            .unwrap_err()
-            .outcome(),
-        Outcome::NotSent
-    );
+    assert_eq!(client(&fake).find_device(ACCOUNT, &ids()).await.unwrap_err().outcome(), Outcome::Refused);
+    assert_eq!(client(&fake).find_device(ACCOUNT, &[]).await.unwrap_err().outcome(), Outcome::NotSent);
 }
 
 #[tokio::test]
 async fn another_devices_record_is_not_taken_for_ours() {
     let other = json!({"devices": [{"deviceIds": [{"kind": "imei", "id": "77"}]}]});
     let fake = Fake::start(move |seen| (seen.path == LIST).then(|| say(200, &other))).await;
-    assert_eq!(
-        client(&fake).find_device(ACCOUNT, &ids()).await.unwrap(),
-        None
-    );
+    assert_eq!(client(&fake).find_device(ACCOUNT, &ids()).await.unwrap(), None);
     let both = json!({"devices": [
         {"deviceIds": [{"kind": "imei", "id": "77"}]},
         {"accountName": "ours", "deviceIds": [{"kind": "Iccid", "id": "4"}]},
     ]});
     let fake = Fake::start(move |seen| (seen.path == LIST).then(|| say(200, &both))).await;
-    let found = client(&fake)
-        .find_device(ACCOUNT, &ids())
-        .await
-        .unwrap()
-        .unwrap();
+    let found = client(&fake).find_device(ACCOUNT, &ids()).await.unwrap().unwrap();
     assert_eq!(found.account_name.as_deref(), Some("ours"));
 }
 
@@ -294,68 +186,36 @@ async fn a_requests_status_is_asked_of_v2_and_then_of_v1() {
         move |seen| (seen.path == v2).then(|| say(200, &sub))
     })
     .await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
-    assert_eq!(
-        (progress.overall, fake.count(&v1)),
-        (Progress::Succeeded, 0)
-    );
-    let devices: Vec<Progress> = progress
-        .devices
-        .iter()
-        .map(|device| device.progress)
-        .collect();
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
+    assert_eq!((progress.overall, fake.count(&v1)), (Progress::Succeeded, 0));
+    let devices: Vec<Progress> = progress.devices.iter().map(|device| device.progress).collect();
     assert_eq!(devices, [Progress::Succeeded, Progress::Failed]);
 
     let fake = Fake::start({
         let v2 = v2.clone();
         move |seen| {
             let gone = seen.path == v2;
-            Some(say(
-                if gone { 404 } else { 200 },
-                json!({"requestId": "r-1", "status": "Pending"}),
-            ))
-            .filter(|_| seen.path.ends_with("/status"))
+            Some(say(if gone { 404 } else { 200 }, json!({"requestId": "r-1", "status": "Pending"})))
+                .filter(|_| seen.path.ends_with("/status"))
         }
     })
     .await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
     assert_eq!((progress.overall, fake.count(&v2)), (Progress::Pending, 1));
 
     let fake = Fake::start(|seen| seen.path.ends_with("/status").then(|| say(400, ""))).await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
-    assert_eq!(
-        (progress.overall, fake.count(&v1), fake.count(&v2)),
-        (Progress::NotKnown, 1, 1)
-    );
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
+    assert_eq!((progress.overall, fake.count(&v1), fake.count(&v2)), (Progress::NotKnown, 1, 1));
 
     let fake = Fake::start(|seen| seen.path.ends_with("/status").then(|| say(503, ""))).await;
-    assert!(
-        client(&fake)
-            .request_status(ACCOUNT, &request)
-            .await
-            .is_err()
-    );
+    assert!(client(&fake).request_status(ACCOUNT, &request).await.is_err());
 }
 
 #[tokio::test]
 async fn registrations_come_as_a_list_as_one_or_as_nothing() {
     let path = format!("/api/m2m/v1/callbacks/{ACCOUNT}");
-    let one =
-        json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService", "url": "https://a/"});
-    for (body, count) in [
-        (json!([one, one]).to_string(), 2),
-        (one.to_string(), 1),
-        (String::new(), 0),
-    ] {
+    let one = json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService", "url": "https://a/"});
+    for (body, count) in [(json!([one, one]).to_string(), 2), (one.to_string(), 1), (String::new(), 0)] {
         let path = path.clone();
         let fake = Fake::start(move |seen| (seen.path == path).then(|| say(200, &body))).await;
         assert_eq!(client(&fake).callbacks(ACCOUNT).await.unwrap().len(), count);
@@ -367,22 +227,10 @@ async fn registrations_come_as_a_list_as_one_or_as_nothing() {
         username: None,
         password: None,
     };
-    client(&fake)
-        .register_callback(ACCOUNT, &registration)
-        .await
-        .unwrap();
-    assert_eq!(
-        fake.seen(&path)[0].json(),
-        json!({"name": "DeviceProfileService", "url": "https://a/"})
-    );
-    client(&fake)
-        .deregister_callback(ACCOUNT, wire::PROFILE_SERVICE)
-        .await
-        .unwrap();
-    assert_eq!(
-        fake.seen(&format!("{path}/name/DeviceProfileService"))[0].method,
-        "DELETE"
-    );
+    client(&fake).register_callback(ACCOUNT, &registration).await.unwrap();
+    assert_eq!(fake.seen(&path)[0].json(), json!({"name": "DeviceProfileService", "url": "https://a/"}));
+    client(&fake).deregister_callback(ACCOUNT, wire::PROFILE_SERVICE).await.unwrap();
+    assert_eq!(fake.seen(&format!("{path}/name/DeviceProfileService"))[0].method, "DELETE");
 }
 
 #[tokio::test]
@@ -391,12 +239,7 @@ async fn a_name_that_would_lead_to_another_path_is_not_sent() {
     let client = client(&fake);
     for account in ["", ".", ".."] {
         let error = client.plans(account).await.unwrap_err();
-        assert!(matches!(
-            error,
-            CallError::NotSent {
-                cause: NotSent::Request(_)
-            }
-        ));
+        assert!(matches!(error, CallError::NotSent { cause: NotSent::Request(_) }));
     }
     client.account("a/b?c").await.unwrap();
     assert_eq!(fake.count("/api/m2m/v1/accounts/a%2Fb%3Fc"), 1);
@@ -406,10 +249,7 @@ async fn a_name_that_would_lead_to_another_path_is_not_sent() {
 async fn history_is_asked_for_in_whole_seconds() {
     let fake = Fake::start(|_| None).await;
     let earliest = "2026-01-02T03:04:05.678Z".parse().unwrap();
-    let history = client(&fake)
-        .history(&ids()[0], earliest, jiff::Timestamp::now())
-        .await
-        .unwrap();
+    let history = client(&fake).history(&ids()[0], earliest, jiff::Timestamp::now()).await.unwrap();
     assert!(history.provisioning_history.is_empty());
     let asked = fake.seen("/api/m2m/v1/devices/history/actions/list")[0].json();
     assert_eq!(asked["earliest"], "2026-01-02T03:04:05Z");
@@ -421,25 +261,11 @@ async fn each_call_is_reported_with_its_outcome() {
     let reports = Arc::new(Reports::default());
     let client = client(&fake).with_observer(reports.clone());
     activate(&client).await.unwrap();
-    assert_eq!(
-        reports.take(),
-        [
-            ("token", Outcome::Done),
-            ("login", Outcome::Done),
-            ("activate", Outcome::Done)
-        ]
-    );
+    assert_eq!(reports.take(), [("token", Outcome::Done), ("login", Outcome::Done), ("activate", Outcome::Done)]);
     client.find_device(ACCOUNT, &ids()).await.unwrap_err();
     assert_eq!(reports.take(), [("find_device", Outcome::Unknown)]);
     let blocked = Fake::start(|seen| (seen.path == LOGIN).then(|| say(400, ""))).await;
     let client = super::client(&blocked).with_observer(reports.clone());
     client.plans(ACCOUNT).await.unwrap_err();
-    assert_eq!(
-        reports.take(),
-        [
-            ("token", Outcome::Done),
-            ("login", Outcome::NotSent),
-            ("plans", Outcome::NotSent)
-        ]
-    );
+    assert_eq!(reports.take(), [("token", Outcome::Done), ("login", Outcome::NotSent), ("plans", Outcome::NotSent)]);
 }
