@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod api;
+pub mod callback;
 pub mod cluster;
 pub mod controller;
 pub mod simulator;

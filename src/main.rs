@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use euicc_operator::api;
+use euicc_operator::{
+    api,
+    callback::{self, CallbackArgs},
+    controller::{self, ControllerArgs},
+};
+use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
 #[command(name = "euicc-operator", version, about)]
@@ -15,6 +20,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Reconcile EuiccActivations and ThingSpaceConnections.
+    Controller(Box<ControllerArgs>),
+    /// Take ThingSpace's callbacks and write them onto the resources.
+    Callback(Box<CallbackArgs>),
     /// Print the CustomResourceDefinitions as YAML.
     Crds {
         /// Write them as files into this folder instead, one a kind.
@@ -23,8 +32,19 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Controller(args) => {
+            args.log.init()?;
+            install_crypto()?;
+            controller::run(*args, stop_on_signal()?).await?;
+        }
+        Command::Callback(args) => {
+            args.log.init()?;
+            install_crypto()?;
+            callback::run(*args, stop_on_signal()?).await?;
+        }
         Command::Crds { output_dir: None } => print!("{}", api::to_yaml(&api::crds()?)?),
         Command::Crds { output_dir: Some(dir) } => {
             for crd in api::crds()? {
@@ -35,4 +55,26 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn install_crypto() -> anyhow::Result<()> {
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    installed.map_err(|_| anyhow::anyhow!("a TLS provider was installed before"))
+}
+
+/// Cancelled by SIGTERM and SIGINT.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+        stopping.cancel();
+    });
+    Ok(stop)
 }

@@ -47,8 +47,7 @@ struct CallbackCredentials {
 pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
     if connection.metadata.deletion_timestamp.is_some() {
-        context.links.remove(&namespace, &name);
-        context.secret_watches.end(&namespace, &name);
+        gone(&context, &namespace, &name);
         return Ok(Action::await_change());
     }
     context.secret_watches.keep(&connection, &context);
@@ -85,6 +84,12 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     context.trigger_all_of(&namespace, &name);
     // A blocked login waits for another Secret, and the watch on it tells.
     Ok(if blocked { Action::requeue(context.recheck_after) } else { Action::requeue(due_in) })
+}
+
+/// Ends what a connection that is gone has left.
+pub fn gone(context: &Context, namespace: &str, name: &str) {
+    context.links.remove(namespace, name);
+    context.secret_watches.end(namespace, name);
 }
 
 /// Builds the link of a connection that has none yet, or whose spec or Secrets have changed.

@@ -45,14 +45,20 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
         let known = connections.store.clone();
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
-        all.push(tokio::spawn(connections.run("thingspaceconnection", connections::reconcile, first, end.clone())));
+        all.push(tokio::spawn(connections.run(
+            "thingspaceconnection",
+            connections::reconcile,
+            connections::gone,
+            first,
+            end.clone(),
+        )));
         all.push(tokio::spawn(async move {
             // Whether a connection exists cannot be said before they are listed.
             tokio::select! {
                 () = end.cancelled() => return,
                 _ = known.wait_until_ready() => {}
             }
-            activations.run("euiccactivation", activations::reconcile, second, end).await;
+            activations.run("euiccactivation", activations::reconcile, |_, _, _| {}, second, end).await;
         }));
     }
     futures::future::join_all(all).await;
@@ -99,6 +105,7 @@ where
         self,
         controller: &'static str,
         reconcile: impl Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
+        gone: impl Fn(&Context, &str, &str),
         context: Arc<Context>,
         stop: CancellationToken,
     ) where
@@ -110,7 +117,7 @@ where
             .default_backoff()
             .modify(trim)
             .reflect(writer)
-            .applied_objects()
+            .touched_objects()
             .filter_map(|found| async { found.ok().map(|object| ObjectRef::from_obj(&object)) });
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)
@@ -133,15 +140,18 @@ where
             .boxed()
         };
         let retry = |_: Arc<K>, _: &Failed, _: Arc<Context>| Action::requeue(RETRY);
-        applier(reconciler, retry, context, store, queue, Config::default().concurrency(CONCURRENCY))
-            .for_each(|done| async move {
-                use kube::runtime::controller::Error;
-                match done {
-                    Ok(_) | Err(Error::ObjectNotFound(_)) => {} // gone before its turn
-                    Err(error) => tracing::warn!(%error, controller, "a reconciliation failed and is tried again"),
+        let config = Config::default().concurrency(CONCURRENCY);
+        let mut done = std::pin::pin!(applier(reconciler, retry, Arc::clone(&context), store, queue, config));
+        while let Some(done) = done.next().await {
+            use kube::runtime::controller::Error;
+            match done {
+                Ok(_) => {}
+                Err(Error::ObjectNotFound(key)) => {
+                    gone(&context, key.namespace.as_deref().unwrap_or_default(), &key.name);
                 }
-            })
-            .await;
+                Err(error) => tracing::warn!(%error, controller, "a reconciliation failed and is tried again"),
+            }
+        }
     }
 }
 

@@ -1,0 +1,111 @@
+//! Which activation a message is about: by requestId, else by device. Keeps of each activation only what that takes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use kube::ResourceExt;
+
+use crate::api::{DeviceId, EuiccActivation, OperationState};
+
+/// Namespace and name.
+pub type Key = (String, String);
+
+/// What is kept of an activation.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub connection: String,
+    pub request_id: Option<String>,
+    /// Whole while an answer is awaited; after that, what is left is in the API server.
+    pub object: Option<Arc<EuiccActivation>>,
+    /// Every device is active: nothing can follow but repetition.
+    pub done: bool,
+}
+
+/// All activations of the watched namespaces.
+#[derive(Debug, Default)]
+pub struct Index {
+    entries: HashMap<Key, Entry>,
+    by_request: HashMap<String, Key>,
+    by_device: HashMap<DeviceId, HashSet<Key>>,
+}
+
+impl Index {
+    /// Takes in a new version of an activation.
+    pub fn apply(&mut self, object: Arc<EuiccActivation>) {
+        let key = key(&object);
+        self.remove(&key);
+        let status = object.status.as_ref();
+        let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
+        let request_id = status.and_then(|s| s.request_id.clone());
+        let done = state == Some(OperationState::Succeeded);
+        if let Some(id) = &request_id {
+            self.by_request.insert(id.clone(), key.clone());
+        }
+        if !done {
+            for id in devices(&object) {
+                self.by_device.entry(id).or_default().insert(key.clone());
+            }
+        }
+        let connection = object.spec.connection_ref.name.clone();
+        let object = (!done).then_some(object);
+        self.entries.insert(key, Entry { connection, request_id, object, done });
+    }
+
+    /// Forgets an activation.
+    pub fn remove(&mut self, key: &Key) {
+        let Some(old) = self.entries.remove(key) else { return };
+        if let Some(id) = old.request_id.filter(|id| self.by_request.get(id) == Some(key)) {
+            self.by_request.remove(&id);
+        }
+        for id in old.object.iter().flat_map(|o| devices(o)) {
+            if let Some(keys) = self.by_device.get_mut(&id) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_device.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Forgets what a new list of a namespace (`None`: of all) does not hold.
+    pub fn retain(&mut self, namespace: Option<&str>, listed: &HashSet<Key>) {
+        let gone: Vec<Key> = self
+            .entries
+            .keys()
+            .filter(|key| namespace.is_none_or(|n| key.0 == n) && !listed.contains(*key))
+            .cloned()
+            .collect();
+        gone.iter().for_each(|key| self.remove(key));
+    }
+
+    /// The activation with that request, among those of a connection.
+    pub fn with_request(&self, namespace: &str, connection: &str, request_id: &str) -> Option<(Key, Entry)> {
+        let key = self.by_request.get(request_id)?;
+        self.of_connection(key, namespace, connection)
+    }
+
+    /// The activations that wait for an answer about one of these devices, among those of a connection.
+    pub fn with_device(&self, namespace: &str, connection: &str, ids: &[DeviceId]) -> Vec<(Key, Entry)> {
+        let keys: HashSet<&Key> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
+        keys.into_iter().filter_map(|key| self.of_connection(key, namespace, connection)).collect()
+    }
+
+    fn of_connection(&self, key: &Key, namespace: &str, connection: &str) -> Option<(Key, Entry)> {
+        let entry = self.entries.get(key)?;
+        (key.0 == namespace && entry.connection == connection).then(|| (key.clone(), entry.clone()))
+    }
+}
+
+/// Namespace and name of an activation.
+pub fn key(object: &EuiccActivation) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The identifiers that a message may name its device by: those given, and those minted.
+fn devices(object: &EuiccActivation) -> impl Iterator<Item = DeviceId> + use<'_> {
+    let given = object.spec.devices.iter().flat_map(|d| &d.device_ids);
+    let minted = object.status.iter().flat_map(|s| &s.devices).flat_map(|d| &d.device_ids);
+    given.chain(minted).cloned()
+}

@@ -1,0 +1,75 @@
+//! Finds the activation of a message: in the index; and what the index does not know yet, in the API server.
+
+use std::sync::Arc;
+
+use kube::{Api, Client, api::ListParams};
+
+use super::{index::key, watch::Cache};
+use crate::{activation::Report, api::EuiccActivation};
+
+/// Whom a message is for.
+pub enum Found {
+    /// This one, as far as known.
+    Awaiting(Arc<EuiccActivation>),
+    /// One that is at its end: it has had this answer.
+    Done,
+    /// Nobody here: another system's request, or one whose resource is gone.
+    Nobody,
+}
+
+/// Finds.
+pub struct Finder {
+    client: Client,
+    cache: Cache,
+}
+
+impl Finder {
+    pub fn new(client: Client, cache: Cache) -> Self {
+        Self { client, cache }
+    }
+
+    /// By requestId, else by device among those that wait (contract 9.4, 5: messages can be faster than the reply).
+    ///
+    /// # Errors
+    /// When the API server has to be asked, and does not answer.
+    pub async fn find(&self, namespace: &str, connection: &str, report: &Report) -> Result<Found, kube::Error> {
+        let api: Api<EuiccActivation> = Api::namespaced(self.client.clone(), namespace);
+        let of_connection = |o: &EuiccActivation| o.spec.connection_ref.name == connection;
+        if let Some(request_id) = &report.request_id {
+            let known = self.cache.index().with_request(namespace, connection, request_id);
+            if let Some((_, entry)) = known {
+                return Ok(match entry.object {
+                    Some(object) => Found::Awaiting(object),
+                    None => Found::Done,
+                });
+            }
+        }
+        let waiting = self.cache.index().with_device(namespace, connection, &report.device_ids);
+        let open = waiting.into_iter().filter_map(|(_, entry)| entry.object);
+        if let Some(object) = open.max_by_key(|o| awaits(o)) {
+            return Ok(Found::Awaiting(object));
+        }
+        if let Some(request_id) = report.request_id.as_deref().filter(|id| is_selectable(id)) {
+            let selector = ListParams::default().fields(&format!("status.requestId={request_id}")).limit(2);
+            let listed = api.list(&selector).await?;
+            if let Some(object) = listed.items.into_iter().find(of_connection) {
+                tracing::debug!(activation = key(&object).1, "found by asking the API server");
+                return Ok(Found::Awaiting(Arc::new(object)));
+            }
+        }
+        Ok(Found::Nobody)
+    }
+}
+
+/// Of several activations of one device, the one with a request under way.
+fn awaits(object: &EuiccActivation) -> (bool, Option<jiff::Timestamp>) {
+    use crate::api::OperationState::{Accepted, Claimed, Unknown};
+    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
+    let under_way = operation.is_some_and(|o| matches!(o.state, Claimed | Accepted | Unknown));
+    (under_way, operation.map(|o| o.claimed_at.0))
+}
+
+/// A foreign text goes into a selector only when it cannot mean anything else there.
+fn is_selectable(request_id: &str) -> bool {
+    request_id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}

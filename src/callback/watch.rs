@@ -1,0 +1,127 @@
+//! Keeps the index and the connections up to date.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{WatchStreamExt, watcher, watcher::Event},
+};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::index::{Index, Key, key};
+use crate::api::{Callback, EuiccActivation, ThingSpaceConnection};
+
+/// What the sidecar knows without asking. It may be a moment old: writes are compare-and-swap.
+#[derive(Clone, Default)]
+pub struct Cache {
+    index: Arc<RwLock<Index>>,
+    connections: Arc<RwLock<std::collections::HashMap<Key, Option<Callback>>>>,
+    listed: Arc<Listed>,
+}
+
+struct Listed(watch::Sender<usize>);
+
+impl Default for Listed {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Cache {
+    /// Which activation is which.
+    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The callback settings of a connection that has some.
+    pub fn callback_of(&self, namespace: &str, connection: &str) -> Option<Callback> {
+        let connections = self.connections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        connections.get(&(namespace.to_owned(), connection.to_owned())).cloned().flatten()
+    }
+
+    /// Returns when everything has been listed once.
+    pub async fn ready(&self, namespaces: &[Option<String>]) {
+        let wanted = 2 * namespaces.len();
+        let mut listed = self.listed.0.subscribe();
+        let _ = listed.wait_for(|n| *n >= wanted).await;
+    }
+}
+
+/// Starts the watches.
+pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop: &CancellationToken) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for namespace in namespaces {
+        let (activations, connections) = match namespace {
+            Some(n) => (Api::namespaced(client.clone(), n), Api::namespaced(client.clone(), n)),
+            None => (Api::all(client.clone()), Api::all(client.clone())),
+        };
+        let (one, two) = (stop.clone(), stop.clone());
+        let (first, second) = (cache.clone(), cache.clone());
+        let namespace = namespace.clone();
+        tasks.spawn(async move { drop(one.run_until_cancelled(watch_activations(activations, namespace, first)).await) });
+        tasks.spawn(async move { drop(two.run_until_cancelled(watch_connections(connections, second)).await) });
+    }
+    tasks
+}
+
+async fn watch_activations(api: Api<EuiccActivation>, namespace: Option<String>, cache: Cache) {
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut listing = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Apply(object)) => cache.index_mut().apply(trimmed(object)),
+            Ok(Event::Delete(object)) => cache.index_mut().remove(&key(&object)),
+            Ok(Event::Init) => listing.clear(),
+            Ok(Event::InitApply(object)) => {
+                listing.insert(key(&object));
+                cache.index_mut().apply(trimmed(object));
+            }
+            Ok(Event::InitDone) => {
+                cache.index_mut().retain(namespace.as_deref(), &std::mem::take(&mut listing));
+                cache.listed.0.send_modify(|n| *n += 1);
+            }
+            Err(error) => warn_once(&error).await,
+        }
+    }
+}
+
+async fn watch_connections(api: Api<ThingSpaceConnection>, cache: Cache) {
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        let connections = || cache.connections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let key = |c: &ThingSpaceConnection| (c.namespace().unwrap_or_default(), c.name_any());
+        match event {
+            Ok(Event::Apply(c) | Event::InitApply(c)) => drop(connections().insert(key(&c), c.spec.callback)),
+            Ok(Event::Delete(c)) => drop(connections().remove(&key(&c))),
+            Ok(Event::Init) => {}
+            Ok(Event::InitDone) => cache.listed.0.send_modify(|n| *n += 1),
+            Err(error) => warn_once(&error).await,
+        }
+    }
+}
+
+async fn warn_once(error: &watcher::Error) {
+    tracing::warn!(%error, "a watch was interrupted and is resumed");
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+/// Without what matching and deciding do not need; a person's address first of all.
+fn trimmed(mut object: EuiccActivation) -> Arc<EuiccActivation> {
+    object.metadata.managed_fields = None;
+    object.metadata.labels = None;
+    object.spec.primary_place_of_use = None;
+    if let Some(annotations) = &mut object.metadata.annotations {
+        annotations.retain(|name, _| name == crate::api::RETRY_ANNOTATION);
+    }
+    Arc::new(object)
+}
