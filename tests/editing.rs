@@ -107,9 +107,7 @@ async fn set_state(namespace: &Namespace, name: &str, state: OperationState) {
     let operation = json!({
         "id": "1", "action": "Activate", "attempt": 1, "state": state, "claimedAt": "2030-01-01T00:00:00Z", "fingerprint": "f",
     });
-    let patch = json!({"status": {"operation": operation}}).to_string();
-    let args = ["patch", "euicc", name, "--subresource=status", "--type=merge", "--patch", &patch];
-    namespace.kubectl(&args).await.success();
+    namespace.set_status(name, json!({ "operation": operation })).await;
 }
 
 /// Tries each edit by itself; nothing is kept.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use euicc_operator::api::{DeviceId, IdKind};
+use euicc_operator::api::{DeviceId, EuiccActivation, IdKind};
 use futures::{StreamExt, stream};
+use reqwest::Method;
+use serde_json::json;
 
-use crate::support::{Namespace, Output, fixtures, repository};
+use crate::support::{ACTIVATE, Namespace, Output, Simulator, fixtures, repository};
 
 #[tokio::test]
 async fn each_mistake_in_a_manifest_is_refused_by_field_and_rule() {
@@ -31,6 +33,34 @@ async fn good_manifests_are_accepted() {
     println!("{} good manifests were accepted", tried.len());
 }
 
+/// Whatever passes our rules passes ThingSpace's, given that it knows the plan, the pool and the carrier.
+#[tokio::test]
+async fn what_kubectl_apply_accepts_thingspace_does_not_refuse_for_its_form() {
+    let mut tried = 0;
+    for file in [manifests("tests/valid"), manifests("examples")].concat() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let Ok(activation) = serde_yaml_ng::from_str::<EuiccActivation>(&text) else { continue };
+        let spec = activation.spec;
+        let simulator = Simulator::start(&[]).await;
+        let plan = spec.service_plan.as_deref().unwrap_or("HybridESim");
+        let pool = spec.carrier_ip_pool_name.as_deref().unwrap_or("DefaultPool");
+        let carrier = spec.carrier_name.as_deref().unwrap_or("Verizon Wireless");
+        simulator
+            .put_accounts(json!({
+                "accountName": spec.account_name,
+                "servicePlans": [{"name": plan, "code": plan}],
+                "ipPools": [{"poolName": pool, "poolType": "Dynamic IP", "isDefaultPool": true}],
+                "carriers": [carrier],
+            }))
+            .await;
+        let (status, answer) = simulator.thingspace(Method::POST, ACTIVATE, serde_json::to_value(&spec).unwrap()).await;
+        assert_eq!(status, 200, "{}: {answer}", file.display());
+        tried += 1;
+    }
+    assert!(tried >= 20);
+    println!("{tried} requests were accepted");
+}
+
 /// Each manifest breaks one rule, which its first line names: `# refused: FIELD: RULE`.
 fn not_refused_as_it_says(file: &Path, output: &Output) -> Option<String> {
     let text = std::fs::read_to_string(file).unwrap();
@@ -40,23 +70,27 @@ fn not_refused_as_it_says(file: &Path, output: &Output) -> Option<String> {
     let is_it = |line: &&str| line.split_once(&format!("{field}: ")).is_some_and(|(_, words)| words.contains(rule));
     let is_more = |line: &&str| line.starts_with("* ") && !line.contains("some validation rules were not checked");
     let lines: Vec<&str> = output.stderr.lines().collect();
-    let said = !output.ok && lines.iter().any(|l| is_it(l)) && lines.iter().filter(|l| is_more(l)).count() <= 1;
+    let said = !output.ok && lines.iter().any(is_it) && lines.iter().filter(|line| is_more(line)).count() <= 1;
     (!said).then(|| format!("{}\n  expected {field}: {rule}\n  got {output:?}", file.display()))
 }
 
 /// `kubectl apply --dry-run=server` of each manifest by itself.
 async fn apply_each(folder: &str, namespace: &Namespace) -> Vec<(PathBuf, Output)> {
+    let apply = async |file: PathBuf| {
+        let output = namespace.kubectl(&["apply", "--dry-run=server", "-f", &path(&file)]).await;
+        (file, output)
+    };
+    stream::iter(manifests(folder)).map(apply).buffered(4).collect().await
+}
+
+fn manifests(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(repository(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|file| file.extension().is_some_and(|e| e == "yaml"))
         .collect();
     files.sort();
-    let apply = async |file: PathBuf| {
-        let output = namespace.kubectl(&["apply", "--dry-run=server", "-f", &path(&file)]).await;
-        (file, output)
-    };
-    stream::iter(files).map(apply).buffered(4).collect().await
+    files
 }
 
 fn path(file: &Path) -> String {

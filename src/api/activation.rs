@@ -83,7 +83,7 @@ pub struct EuiccActivationSpec {
     /// Code of the service plan (not its display name): it drives the bill. HybridESim for consumer eSIM.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
-    #[x_kube(validation = rules::filled(), validation = rules::text())]
+    #[x_kube(validation = rules::plan_code())]
     pub service_plan: Option<String>,
 
     /// ZIP code, five digits, that the phone number (MDN) is drawn from.

@@ -43,7 +43,13 @@ const ACCOUNT_NAME: &str = "^[0-9]{10}-[0-9]{5}$";
 const ACCOUNT_NAME_WORDS: &str =
     "must be an account name: ten digits, a hyphen and five digits, leading zeros kept, for example 0000123456-00001";
 
-/// The ID of an SM-SR (contract 3.1).
+/// The code of a service plan (contract 3.1).
+pub fn plan_code() -> Rule {
+    Rule::new("self.matches('^[A-Za-z0-9 ]{3,32}$')")
+        .message("must be the code of a plan, not its display name: 3 to 32 letters, digits and spaces")
+}
+
+/// The OID of an SM-SR (contract 3.1).
 pub fn smsr_oid() -> Rule {
     Rule::new("self.matches('^[0-9.]{3,46}$')").message("must be 3 to 46 digits and dots")
 }

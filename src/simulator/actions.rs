@@ -134,10 +134,7 @@ impl Action {
     /// Whether a line comes to life.
     #[must_use]
     pub const fn activates(self) -> bool {
-        matches!(
-            self,
-            Self::Activate | Self::ActivateEnable | Self::RenewActivationCode
-        )
+        matches!(self, Self::Activate | Self::ActivateEnable | Self::RenewActivationCode)
     }
 
     /// Whether it counts to the actions of a line and day (contract section 11).
@@ -150,9 +147,7 @@ impl Action {
     #[must_use]
     pub const fn passing(self) -> Option<State> {
         match self {
-            Self::Activate | Self::ActivateEnable | Self::RenewActivationCode => {
-                Some(State::PendingActivation)
-            }
+            Self::Activate | Self::ActivateEnable | Self::RenewActivationCode => Some(State::PendingActivation),
             Self::Deactivate => Some(State::PendingDeactivation),
             Self::ProfileSuspend | Self::DeviceSuspend => Some(State::PendingSuspend),
             Self::ProfileResume | Self::DeviceResume => Some(State::PendingResume),
@@ -174,9 +169,7 @@ impl Action {
     #[must_use]
     pub const fn profile_status(self) -> Option<&'static str> {
         match self {
-            Self::Activate | Self::ActivateEnable | Self::Enable | Self::RenewActivationCode => {
-                Some("ENABLE")
-            }
+            Self::Activate | Self::ActivateEnable | Self::Enable | Self::RenewActivationCode => Some("ENABLE"),
             Self::Deactivate | Self::Disable => Some("DISABLE"),
             Self::DownloadEnable => Some("DOWNLOAD_ENABLE"),
             Self::DownloadDisable | Self::Download => Some("DOWNLOAD_DISABLE"),
@@ -192,34 +185,24 @@ impl Action {
         match (self, from) {
             (
                 _,
-                State::PendingActivation
-                | State::PendingDeactivation
-                | State::PendingSuspend
-                | State::PendingResume,
+                State::PendingActivation | State::PendingDeactivation | State::PendingSuspend | State::PendingResume,
             ) => Refused,
-            (
-                Self::Activate | Self::ActivateEnable | Self::RenewActivationCode,
-                State::PreActive | State::Deactive,
-            ) => Starts,
+            (Self::Activate | Self::ActivateEnable | Self::RenewActivationCode, State::PreActive | State::Deactive) => {
+                Starts
+            }
             (Self::Activate | Self::ActivateEnable | Self::RenewActivationCode, State::Active) => {
-                FailsLater(
-                    "REQUEST_FAILED.DeviceAlreadyActive",
-                    "REQUEST_FAILED. Device is already active",
-                )
+                FailsLater("REQUEST_FAILED.DeviceAlreadyActive", "REQUEST_FAILED. Device is already active")
             }
             (Self::Activate | Self::ActivateEnable | Self::RenewActivationCode, _) => Refused,
-            (Self::ProfileSuspend | Self::DeviceSuspend, State::Suspend) => FailsLater(
-                "INPUT_INVALID.DeviceState.Invalid",
-                "Profile is already suspended",
-            ),
-            (Self::ProfileResume | Self::DeviceResume, State::Active) => FailsLater(
-                "INPUT_INVALID.DeviceState.Invalid",
-                "Profile is already resumed",
-            ),
-            (Self::Delete, State::Active | State::Suspend) => FailsLater(
-                "INPUT_INVALID.DeviceState.Invalid",
-                "A lead profile cannot be deleted",
-            ),
+            (Self::ProfileSuspend | Self::DeviceSuspend, State::Suspend) => {
+                FailsLater("INPUT_INVALID.DeviceState.Invalid", "Profile is already suspended")
+            }
+            (Self::ProfileResume | Self::DeviceResume, State::Active) => {
+                FailsLater("INPUT_INVALID.DeviceState.Invalid", "Profile is already resumed")
+            }
+            (Self::Delete, State::Active | State::Suspend) => {
+                FailsLater("INPUT_INVALID.DeviceState.Invalid", "A lead profile cannot be deleted")
+            }
             (Self::Deactivate, State::Active | State::Suspend)
             | (Self::ProfileResume | Self::DeviceResume, State::Suspend)
             | (_, State::Active) => Starts,
@@ -239,20 +222,9 @@ mod tests {
     #[case(State::Suspend, [false, true, false, true])]
     #[case(State::PendingActivation, [false; 4])]
     #[case(State::PendingDeactivation, [false; 4])]
-    fn actions_start_as_the_table_of_section_11_says(
-        #[case] from: State,
-        #[case] starts: [bool; 4],
-    ) {
-        let actions = [
-            Action::Activate,
-            Action::Deactivate,
-            Action::DeviceSuspend,
-            Action::DeviceResume,
-        ];
-        assert_eq!(
-            actions.map(|action| action.admission(from) == Admission::Starts),
-            starts
-        );
+    fn actions_start_as_the_table_of_section_11_says(#[case] from: State, #[case] starts: [bool; 4]) {
+        let actions = [Action::Activate, Action::Deactivate, Action::DeviceSuspend, Action::DeviceResume];
+        assert_eq!(actions.map(|action| action.admission(from) == Admission::Starts), starts);
     }
 
     #[test]

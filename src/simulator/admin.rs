@@ -31,10 +31,7 @@ pub fn router() -> Router<Arc<Shared>> {
         .route("/admin/journal", get(journal).delete(clear_journal))
         .route("/admin/devices", get(devices).put(put_devices))
         .route("/admin/accounts", get(accounts).put(put_accounts))
-        .route(
-            "/admin/faults",
-            get(faults).post(add_faults).delete(clear_faults),
-        )
+        .route("/admin/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/admin/faults/{id}", delete(remove_fault))
         .route("/admin/clock", get(clock).post(advance))
         .route("/admin/archive", get(archive))
@@ -46,10 +43,7 @@ pub fn router() -> Router<Arc<Shared>> {
 }
 
 fn refused(message: impl Into<String>) -> Refused {
-    (
-        StatusCode::BAD_REQUEST,
-        Json(json!({"error": message.into()})),
-    )
+    (StatusCode::BAD_REQUEST, Json(json!({"error": message.into()})))
 }
 
 fn refusal(refusal: &Refusal) -> Refused {
@@ -60,9 +54,7 @@ fn refusal(refusal: &Refusal) -> Refused {
 }
 
 fn pairs(RawQuery(query): RawQuery) -> HashMap<String, String> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect()
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
 /// One or many of something.
@@ -96,17 +88,12 @@ async fn devices(State(sim): Sim, query: RawQuery) -> Json<Vec<DeviceSeed>> {
     Json(lock(&sim.world).devices(query.get("id").map(String::as_str)))
 }
 
-async fn put_devices(
-    State(sim): Sim,
-    Json(seeds): Json<Many<DeviceSeed>>,
-) -> Result<StatusCode, Refused> {
+async fn put_devices(State(sim): Sim, Json(seeds): Json<Many<DeviceSeed>>) -> Result<StatusCode, Refused> {
     let by = lock(&sim.auth).username.clone();
     let now = sim.clock.now();
     let mut world = lock(&sim.world);
     for seed in seeds.into_vec() {
-        world
-            .put_device(seed, &by, now)
-            .map_err(|error| refusal(&error))?;
+        world.put_device(seed, &by, now).map_err(|error| refusal(&error))?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -117,10 +104,7 @@ async fn accounts(State(sim): Sim) -> Json<Vec<AccountSeed>> {
 
 async fn put_accounts(State(sim): Sim, Json(seeds): Json<Many<AccountSeed>>) -> StatusCode {
     let mut world = lock(&sim.world);
-    seeds
-        .into_vec()
-        .into_iter()
-        .for_each(|seed| world.put_account(seed));
+    seeds.into_vec().into_iter().for_each(|seed| world.put_account(seed));
     StatusCode::NO_CONTENT
 }
 
@@ -128,16 +112,8 @@ async fn faults(State(sim): Sim) -> Json<Vec<Shown>> {
     Json(lock(&sim.faults).shown())
 }
 
-async fn add_faults(
-    State(sim): Sim,
-    Json(specs): Json<Many<Value>>,
-) -> Result<(StatusCode, Json<Value>), Refused> {
-    let specs = specs
-        .into_vec()
-        .iter()
-        .map(Spec::try_from)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(refused)?;
+async fn add_faults(State(sim): Sim, Json(specs): Json<Many<Value>>) -> Result<(StatusCode, Json<Value>), Refused> {
+    let specs = specs.into_vec().iter().map(Spec::try_from).collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let mut faults = lock(&sim.faults);
     let ids: Vec<u64> = specs.into_iter().map(|spec| faults.add(spec)).collect();
     Ok((StatusCode::CREATED, Json(json!({"ids": ids}))))
@@ -150,11 +126,7 @@ async fn clear_faults(State(sim): Sim) -> StatusCode {
 
 async fn remove_fault(State(sim): Sim, Path(id): Path<u64>) -> StatusCode {
     let removed = lock(&sim.faults).remove(Some(id));
-    if removed == 0 {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::NO_CONTENT
-    }
+    if removed == 0 { StatusCode::NOT_FOUND } else { StatusCode::NO_CONTENT }
 }
 
 async fn clock(State(sim): Sim) -> Json<Value> {
@@ -176,9 +148,9 @@ async fn advance(State(sim): Sim, Json(wanted): Json<Advance>) -> Result<Json<Va
 
 async fn archive(State(sim): Sim) -> Json<Vec<Value>> {
     let archive = lock(&sim.archive);
-    let shown = archive.iter().map(|report| {
-        json!({"requestId": report.request_id, "account": report.account, "deviceIds": report.ids.to_wire()})
-    });
+    let shown = archive.iter().map(
+        |report| json!({"requestId": report.request_id, "account": report.account, "deviceIds": report.ids.to_wire()}),
+    );
     Json(shown.collect())
 }
 
@@ -189,28 +161,13 @@ struct Resend {
 }
 
 /// What Verizon's support does on request: every message of a request once more, undisturbed.
-async fn resend(
-    State(sim): Sim,
-    Json(wanted): Json<Resend>,
-) -> Result<(StatusCode, Json<Value>), Refused> {
-    let reports = lock(&sim.world)
-        .reports(&wanted.request_id)
-        .ok_or_else(|| refused("There is no such request."))?;
+async fn resend(State(sim): Sim, Json(wanted): Json<Resend>) -> Result<(StatusCode, Json<Value>), Refused> {
+    let reports = lock(&sim.world).reports(&wanted.request_id).ok_or_else(|| refused("There is no such request."))?;
     lock(&sim.archive).retain(|report| report.request_id != wanted.request_id);
     let sent = reports.len();
     for report in reports {
         let sim_2 = sim.clone();
-        sim.spawn(async move {
-            deliver(
-                &sim_2,
-                Message {
-                    report,
-                    struck: None,
-                },
-                None,
-            )
-            .await
-        });
+        sim.spawn(async move { deliver(&sim_2, Message { report, struck: None }, None).await });
     }
     Ok((StatusCode::ACCEPTED, Json(json!({"messages": sent}))))
 }

@@ -57,18 +57,11 @@ impl Auth {
     }
 
     /// Issues a bearer token, or the same one again with what is left of its life (contract section 2.1).
-    pub fn token(
-        &mut self,
-        client: Option<(&str, &str)>,
-        now: Timestamp,
-    ) -> Result<TokenReply, Refusal> {
+    pub fn token(&mut self, client: Option<(&str, &str)>, now: Timestamp) -> Result<TokenReply, Refusal> {
         self.client(client)?;
         let (token, expires) = match self.token.take().filter(|(_, expires)| *expires > now) {
             Some(live) => live,
-            None => (
-                Uuid::new_v4().simple().to_string(),
-                later(now, self.token_life),
-            ),
+            None => (Uuid::new_v4().simple().to_string(), later(now, self.token_life)),
         };
         self.token = Some((token.clone(), expires));
         let left = between(now, expires).as_secs();
@@ -89,11 +82,7 @@ impl Auth {
 
     fn client(&self, client: Option<(&str, &str)>) -> Result<(), Refusal> {
         match client {
-            Some((id, secret))
-                if same(id, &self.client_id) && same(secret, &self.client_secret) =>
-            {
-                Ok(())
-            }
+            Some((id, secret)) if same(id, &self.client_id) && same(secret, &self.client_secret) => Ok(()),
             _ => Err(Refusal::OAuth {
                 status: StatusCode::UNAUTHORIZED,
                 error: "invalid_client",
@@ -112,26 +101,13 @@ impl Auth {
     }
 
     /// Starts a session; five wrong passwords in a row lock the user until support unlocks it.
-    pub fn login(
-        &mut self,
-        username: &str,
-        password: &str,
-        now: Timestamp,
-    ) -> Result<SessionReply, Refusal> {
-        let wrong = || {
-            Refusal::code(
-                "INPUT_INVALID.Password.Invalid",
-                "The username or password is not valid.",
-            )
-        };
+    pub fn login(&mut self, username: &str, password: &str, now: Timestamp) -> Result<SessionReply, Refusal> {
+        let wrong = || Refusal::code("INPUT_INVALID.Password.Invalid", "The username or password is not valid.");
         if username != self.username {
             return Err(wrong());
         }
         if self.locked() {
-            return Err(Refusal::code(
-                "REQUEST_FAILED.User.Locked",
-                "The user is locked. Contact Verizon support.",
-            ));
+            return Err(Refusal::code("REQUEST_FAILED.User.Locked", "The user is locked. Contact Verizon support."));
         }
         if !same(password, &self.password) {
             self.failures += 1;
@@ -149,22 +125,14 @@ impl Auth {
     /// Checks the session of a call and prolongs it.
     pub fn session(&mut self, token: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
         let token = token.ok_or_else(|| {
-            Refusal::code(
-                "REQUEST_FAILED.SessionToken.Format",
-                "The VZ-M2M-Token header is missing.",
-            )
+            Refusal::code("REQUEST_FAILED.SessionToken.Format", "The VZ-M2M-Token header is missing.")
         })?;
-        let used = self.sessions.get_mut(token).ok_or_else(|| {
-            Refusal::code(
-                "INPUT_INVALID.SessionToken.Invalid",
-                "The session token is not valid.",
-            )
-        })?;
+        let used = self
+            .sessions
+            .get_mut(token)
+            .ok_or_else(|| Refusal::code("INPUT_INVALID.SessionToken.Invalid", "The session token is not valid."))?;
         if between(*used, now) >= self.session_idle {
-            return Err(Refusal::code(
-                "REQUEST_FAILED.SessionToken.Expired",
-                "The session token has expired.",
-            ));
+            return Err(Refusal::code("REQUEST_FAILED.SessionToken.Expired", "The session token has expired."));
         }
         *used = now;
         Ok(())
@@ -173,9 +141,7 @@ impl Auth {
     /// Ends a session that [`Auth::session`] has admitted.
     pub fn logout(&mut self, token: &str) -> SessionReply {
         self.sessions.remove(token);
-        SessionReply {
-            session_token: token.to_owned(),
-        }
+        SessionReply { session_token: token.to_owned() }
     }
 
     /// Whether too many logins have failed.
@@ -209,10 +175,7 @@ mod tests {
     use super::*;
 
     fn auth() -> (Auth, Timestamp) {
-        (
-            Auth::new(&super::super::Config::default()),
-            Timestamp::UNIX_EPOCH,
-        )
+        (Auth::new(&super::super::Config::default()), Timestamp::UNIX_EPOCH)
     }
 
     const CLIENT: Option<(&str, &str)> = Some(("sim-key", "sim-secret"));
@@ -234,10 +197,7 @@ mod tests {
         assert!(first.access_token == second.access_token);
         assert_eq!((first.expires_in, second.expires_in), (3600, 3000));
         let expired = later(start, Duration::from_secs(3600));
-        assert_eq!(
-            code(auth.bearer(Some(&first.access_token), expired).unwrap_err()),
-            "900901"
-        );
+        assert_eq!(code(auth.bearer(Some(&first.access_token), expired).unwrap_err()), "900901");
         assert!(auth.token(CLIENT, expired).unwrap().access_token != first.access_token);
     }
 
@@ -258,20 +218,11 @@ mod tests {
         for _ in 0..4 {
             assert!(auth.login("sim-user", "wrong", now).is_err());
         }
-        assert!(
-            auth.login("sim-user", "sim-pass", now).is_ok(),
-            "a good login resets the count"
-        );
+        assert!(auth.login("sim-user", "sim-pass", now).is_ok(), "a good login resets the count");
         for _ in 0..5 {
-            assert_eq!(
-                code(auth.login("sim-user", "wrong", now).err().unwrap()),
-                "INPUT_INVALID.Password.Invalid"
-            );
+            assert_eq!(code(auth.login("sim-user", "wrong", now).err().unwrap()), "INPUT_INVALID.Password.Invalid");
         }
-        assert_eq!(
-            code(auth.login("sim-user", "sim-pass", now).err().unwrap()),
-            "REQUEST_FAILED.User.Locked"
-        );
+        assert_eq!(code(auth.login("sim-user", "sim-pass", now).err().unwrap()), "REQUEST_FAILED.User.Locked");
         auth.unlock();
         assert!(auth.login("sim-user", "sim-pass", now).is_ok());
     }
@@ -279,38 +230,20 @@ mod tests {
     #[test]
     fn a_session_slides_with_use_and_expires_without() {
         let (mut auth, now) = auth();
-        let token = auth
-            .login("sim-user", "sim-pass", now)
-            .unwrap()
-            .session_token;
+        let token = auth.login("sim-user", "sim-pass", now).unwrap().session_token;
         let minutes = |n: u64| later(now, Duration::from_secs(60 * n));
         assert!(auth.session(Some(&token), minutes(19)).is_ok());
         assert!(auth.session(Some(&token), minutes(38)).is_ok());
-        assert_eq!(
-            code(auth.session(Some(&token), minutes(58)).unwrap_err()),
-            "REQUEST_FAILED.SessionToken.Expired"
-        );
-        assert_eq!(
-            code(auth.session(None, now).unwrap_err()),
-            "REQUEST_FAILED.SessionToken.Format"
-        );
-        assert_eq!(
-            code(auth.session(Some("nonsense"), now).unwrap_err()),
-            "INPUT_INVALID.SessionToken.Invalid"
-        );
+        assert_eq!(code(auth.session(Some(&token), minutes(58)).unwrap_err()), "REQUEST_FAILED.SessionToken.Expired");
+        assert_eq!(code(auth.session(None, now).unwrap_err()), "REQUEST_FAILED.SessionToken.Format");
+        assert_eq!(code(auth.session(Some("nonsense"), now).unwrap_err()), "INPUT_INVALID.SessionToken.Invalid");
     }
 
     #[test]
     fn logout_kills_the_token() {
         let (mut auth, now) = auth();
-        let token = auth
-            .login("sim-user", "sim-pass", now)
-            .unwrap()
-            .session_token;
+        let token = auth.login("sim-user", "sim-pass", now).unwrap().session_token;
         assert_eq!(auth.logout(&token).session_token, token);
-        assert_eq!(
-            code(auth.session(Some(&token), now).unwrap_err()),
-            "INPUT_INVALID.SessionToken.Invalid"
-        );
+        assert_eq!(code(auth.session(Some(&token), now).unwrap_err()), "INPUT_INVALID.SessionToken.Invalid");
     }
 }

@@ -40,39 +40,22 @@ pub struct Message {
 
 impl Message {
     fn fault(&self) -> CallbackFault {
-        self.struck
-            .as_ref()
-            .map(|struck| struck.fault.clone())
-            .unwrap_or_default()
+        self.struck.as_ref().map(|struck| struck.fault.clone()).unwrap_or_default()
     }
 }
 
 /// Starts what an accepted request leads to. Returns what a fault wants done before the reply: the outcomes whose
 /// first delivery the reply has to wait for.
-pub fn start(
-    sim: &Arc<Shared>,
-    request_id: &str,
-    occasion: Occasion<'_>,
-) -> Vec<oneshot::Receiver<()>> {
+pub fn start(sim: &Arc<Shared>, request_id: &str, occasion: Occasion<'_>) -> Vec<oneshot::Receiver<()>> {
     let mut awaited = Vec::new();
     for (part, device) in occasion.devices.iter().enumerate() {
-        let occasion = Occasion {
-            operation: Operation::Callback,
-            devices: std::slice::from_ref(device),
-            ..occasion
-        };
+        let occasion = Occasion { operation: Operation::Callback, devices: std::slice::from_ref(device), ..occasion };
         let struck = lock(&sim.faults).callback(occasion);
         let (delivered, first) = oneshot::channel();
         if struck.as_ref().is_some_and(|struck| struck.fault.early) {
             awaited.push(first);
         }
-        sim.spawn(carry_out(
-            sim.clone(),
-            request_id.to_owned(),
-            part,
-            struck,
-            delivered,
-        ));
+        sim.spawn(carry_out(sim.clone(), request_id.to_owned(), part, struck, delivered));
     }
     awaited
 }
@@ -84,24 +67,14 @@ async fn carry_out(
     struck: Option<Struck<CallbackFault>>,
     delivered: oneshot::Sender<()>,
 ) {
-    let fault = struck
-        .as_ref()
-        .map(|struck| struck.fault.clone())
-        .unwrap_or_default();
+    let fault = struck.as_ref().map(|struck| struck.fault.clone()).unwrap_or_default();
     let mut delivered = Some(delivered);
-    let takes = if fault.early {
-        Duration::ZERO
-    } else {
-        fault.stuck.unwrap_or(sim.config.activation_time)
-    };
+    let takes = if fault.early { Duration::ZERO } else { fault.stuck.unwrap_or(sim.config.activation_time) };
     sim.clock.sleep_until(later(sim.clock.now(), takes)).await;
     if let Some(more) = fault.warning {
         let warning = lock(&sim.world).warning(&request_id, part);
         if let Some(report) = warning {
-            let message = Message {
-                report: Arc::new(report),
-                struck: struck.clone(),
-            };
+            let message = Message { report: Arc::new(report), struck: struck.clone() };
             let (sim_2, first) = (sim.clone(), delivered.take());
             // Not awaited: the final message comes in its time, whether this one was acknowledged or is still tried.
             sim.spawn(async move { deliver(&sim_2, message, first).await });
@@ -109,26 +82,16 @@ async fn carry_out(
         sim.clock.sleep(more).await;
     }
     let failure = match (&fault.error, fault.failed) {
-        (Some(code), _) => Some(Failure::Fault(
-            code.clone(),
-            format!("{} was injected", dotted(code)),
-        )),
+        (Some(code), _) => Some(Failure::Fault(code.clone(), format!("{} was injected", dotted(code)))),
         (None, true) => Some(Failure::Profile),
         (None, false) => None,
     };
-    let ended = Ended {
-        failure,
-        profile_status: fault.profile_status,
-        address_failed: fault.address_failed,
-    };
+    let ended = Ended { failure, profile_status: fault.profile_status, address_failed: fault.address_failed };
     let report = lock(&sim.world).settle(&request_id, part, ended, sim.clock.now());
     if let Some(report) = report {
         // Of a warned request only the first message is held back: the final one overtakes it.
         let mut struck = struck;
-        if let Some(struck) = struck
-            .as_mut()
-            .filter(|struck| struck.fault.warning.is_some())
-        {
+        if let Some(struck) = struck.as_mut().filter(|struck| struck.fault.warning.is_some()) {
             struck.fault.out_of_order = false;
         }
         deliver(&sim, Message { report, struck }, delivered).await;
@@ -165,11 +128,7 @@ pub async fn deliver(sim: &Arc<Shared>, message: Message, first: Option<oneshot:
     }
 }
 
-async fn tries(
-    sim: &Arc<Shared>,
-    message: &Arc<Message>,
-    mut first: Option<oneshot::Sender<()>>,
-) -> bool {
+async fn tries(sim: &Arc<Shared>, message: &Arc<Message>, mut first: Option<oneshot::Sender<()>>) -> bool {
     let mut ended = || {
         // The request that waited for it may be gone.
         let _ = first.take().map(|first| first.send(()));
@@ -234,11 +193,8 @@ async fn attempt(sim: &Arc<Shared>, message: &Message) -> bool {
         return false;
     };
     let fault = message.fault();
-    let listener = lock(&sim.world)
-        .account(&message.report.account)
-        .ok()
-        .and_then(|a| a.listener(PROFILE_SERVICE))
-        .cloned();
+    let listener =
+        lock(&sim.world).account(&message.report.account).ok().and_then(|a| a.listener(PROFILE_SERVICE)).cloned();
     let mut entry = entry(sim, message);
     let Some(listener) = listener else {
         entry.note = Some("Nobody listens for the service.".to_owned());
@@ -249,18 +205,9 @@ async fn attempt(sim: &Arc<Shared>, message: &Message) -> bool {
     entry.path.clone_from(&listener.registered.url);
     entry.callback_count = Some(count);
     let username = listener.registered.username.as_deref().unwrap_or_default();
-    let body = message.report.body(
-        username,
-        &password(&listener, fault.password),
-        count,
-        fault.form,
-    );
+    let body = message.report.body(username, &password(&listener, fault.password), count, fault.form);
     let position = lock(&sim.journal).push(entry);
-    let request = sim
-        .http
-        .post(&listener.registered.url)
-        .timeout(GIVEN_UP_AFTER)
-        .json(&body);
+    let request = sim.http.post(&listener.registered.url).timeout(GIVEN_UP_AFTER).json(&body);
     let answer = request.send().await;
     let status = answer.as_ref().ok().map(|answer| answer.status());
     lock(&sim.journal).update(position, |entry| {
@@ -292,10 +239,7 @@ fn entry(sim: &Shared, message: &Message) -> Entry {
         account: Some(report.account.clone()),
         device_ids: report.ids.to_wire(),
         request_id: Some(report.request_id.clone()),
-        fault: message
-            .struck
-            .as_ref()
-            .map(|struck| struck.name.to_string()),
+        fault: message.struck.as_ref().map(|struck| struck.name.to_string()),
         ..Entry::new(sim.clock.now(), Direction::Out, "POST", "")
     }
 }

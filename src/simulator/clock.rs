@@ -18,12 +18,7 @@ impl Clock {
     /// A clock that starts now and runs `scale` times faster than real time.
     #[must_use]
     pub fn new(scale: f64) -> Self {
-        Self {
-            epoch: Timestamp::now(),
-            started: Instant::now(),
-            scale,
-            advanced: watch::Sender::new(Duration::ZERO),
-        }
+        Self { epoch: Timestamp::now(), started: Instant::now(), scale, advanced: watch::Sender::new(Duration::ZERO) }
     }
 
     /// The simulated time.
@@ -35,8 +30,7 @@ impl Clock {
 
     /// Moves the clock forward and wakes whoever waits.
     pub fn advance(&self, by: Duration) {
-        self.advanced
-            .send_modify(|advanced| *advanced = advanced.saturating_add(by));
+        self.advanced.send_modify(|advanced| *advanced = advanced.saturating_add(by));
     }
 
     /// Waits until the simulated time `due`.

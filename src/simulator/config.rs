@@ -107,23 +107,13 @@ pub struct Config {
     #[arg(long, env = "SIM_CLIENT_ID", default_value = "sim-key")]
     pub client_id: String,
     /// OAuth secret
-    #[arg(
-        long,
-        env = "SIM_CLIENT_SECRET",
-        default_value = "sim-secret",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "SIM_CLIENT_SECRET", default_value = "sim-secret", hide_env_values = true)]
     pub client_secret: String,
     /// UWS user
     #[arg(long, env = "SIM_USERNAME", default_value = "sim-user")]
     pub username: String,
     /// UWS password
-    #[arg(
-        long,
-        env = "SIM_PASSWORD",
-        default_value = "sim-pass",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "SIM_PASSWORD", default_value = "sim-pass", hide_env_values = true)]
     pub password: String,
 }
 
@@ -162,10 +152,7 @@ impl Config {
     #[must_use]
     pub const fn policy(&self) -> Policy {
         Policy {
-            rules: Rules {
-                max_devices: self.max_devices,
-                check_digits: self.check_digits,
-            },
+            rules: Rules { max_devices: self.max_devices, check_digits: self.check_digits },
             strict_stock: self.strict_stock,
             refuse_active: matches!(self.already_active, AlreadyActive::Reply),
             actions_per_day: self.actions_per_day,
@@ -174,10 +161,7 @@ impl Config {
 }
 
 fn scale(text: &str) -> Result<f64, String> {
-    let scale = text
-        .parse::<f64>()
-        .ok()
-        .filter(|scale| scale.is_finite() && *scale > 0.0);
+    let scale = text.parse::<f64>().ok().filter(|scale| scale.is_finite() && *scale > 0.0);
     scale.ok_or_else(|| "The time scale is not a positive number.".to_owned())
 }
 
@@ -201,13 +185,7 @@ mod tests {
 
     #[test]
     fn faults_may_be_given_many_times() {
-        let line = [
-            "thingspace-simulator",
-            "--fault",
-            "activate:status=503,after",
-            "--fault",
-            "callback:lost",
-        ];
+        let line = ["thingspace-simulator", "--fault", "activate:status=503,after", "--fault", "callback:lost"];
         assert_eq!(Line::parse_from(line).config.fault.len(), 2);
     }
 }

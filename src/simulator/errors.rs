@@ -60,10 +60,7 @@ pub enum Refusal {
 impl Refusal {
     /// A dotted code of the M2M back end.
     pub fn code(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Code {
-            code: code.into(),
-            message: message.into(),
-        }
+        Self::Code { code: code.into(), message: message.into() }
     }
 
     /// A required element is absent or has the wrong type.
@@ -109,11 +106,8 @@ impl Refusal {
     };
 
     /// "Wrong authentication" of contract section 2.3.
-    pub const FORBIDDEN: Self = Self::Xml {
-        status: StatusCode::FORBIDDEN,
-        message: "Not Found",
-        description: "Wrong authentication",
-    };
+    pub const FORBIDDEN: Self =
+        Self::Xml { status: StatusCode::FORBIDDEN, message: "Not Found", description: "Wrong authentication" };
 
     /// "Wrong endpoint" of contract section 2.3.
     pub const NOT_FOUND: Self = Self::Xml {
@@ -131,39 +125,22 @@ impl Refusal {
                     ErrorCodes::Dotted => dotted(code),
                     ErrorCodes::Numeric => "400".to_owned(),
                 };
-                Reply::json(
-                    StatusCode::BAD_REQUEST,
-                    &json!({"errorCode": code, "errorMessage": message}),
-                )
+                Reply::json(StatusCode::BAD_REQUEST, &json!({"errorCode": code, "errorMessage": message}))
             }
-            Self::Fault {
-                status,
-                code,
-                message,
-                description,
-            } => {
+            Self::Fault { status, code, message, description } => {
                 let fault = json!({"code": code, "message": message, "description": description});
                 Reply::json(*status, &json!({"fault": fault}))
             }
-            Self::Xml {
-                status,
-                message,
-                description,
-            } => Reply::xml(
+            Self::Xml { status, message, description } => Reply::xml(
                 *status,
                 format!(
                     "<am:fault xmlns:am=\"http://wso2.org/apimanager\"><am:code>404</am:code><am:type>Status report\
                      </am:type><am:message>{message}</am:message><am:description>{description}</am:description></am:fault>"
                 ),
             ),
-            Self::OAuth {
-                status,
-                error,
-                description,
-            } => Reply::json(
-                *status,
-                &json!({"error_description": description, "error": error}),
-            ),
+            Self::OAuth { status, error, description } => {
+                Reply::json(*status, &json!({"error_description": description, "error": error}))
+            }
         }
     }
 }
@@ -171,11 +148,7 @@ impl Refusal {
 /// A code with its service before it, as the platform writes it.
 #[must_use]
 pub fn dotted(code: &str) -> String {
-    if code.starts_with("UnifiedWebService.") {
-        code.to_owned()
-    } else {
-        format!("UnifiedWebService.{code}")
-    }
+    if code.starts_with("UnifiedWebService.") { code.to_owned() } else { format!("UnifiedWebService.{code}") }
 }
 
 #[cfg(test)]
@@ -185,17 +158,7 @@ mod tests {
     #[test]
     fn codes_carry_their_service_or_shrink_to_the_status() {
         let refusal = Refusal::code("REQUEST_FAILED.DeviceNotFound", "No such device.");
-        assert!(
-            refusal
-                .reply(ErrorCodes::Dotted)
-                .text()
-                .contains("UnifiedWebService.REQUEST_FAILED.DeviceNotFound")
-        );
-        assert!(
-            refusal
-                .reply(ErrorCodes::Numeric)
-                .text()
-                .contains(r#""errorCode":"400""#)
-        );
+        assert!(refusal.reply(ErrorCodes::Dotted).text().contains("UnifiedWebService.REQUEST_FAILED.DeviceNotFound"));
+        assert!(refusal.reply(ErrorCodes::Numeric).text().contains(r#""errorCode":"400""#));
     }
 }

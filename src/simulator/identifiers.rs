@@ -25,9 +25,7 @@ impl Kind {
     /// Reads a kind in any case; `None` for kinds that no eUICC device has.
     #[must_use]
     pub fn parse(kind: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|k| k.name().eq_ignore_ascii_case(kind))
+        Self::ALL.into_iter().find(|k| k.name().eq_ignore_ascii_case(kind))
     }
 
     /// As it stands on the wire.
@@ -80,9 +78,7 @@ impl Ids {
 
     /// All that are known, in the order of [`Kind::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Kind, &str)> {
-        Kind::ALL
-            .into_iter()
-            .filter_map(|kind| Some((kind, self.get(kind)?)))
+        Kind::ALL.into_iter().filter_map(|kind| Some((kind, self.get(kind)?)))
     }
 
     /// Whether one of the identifiers is `id`.
@@ -94,12 +90,7 @@ impl Ids {
     /// As they stand on the wire.
     #[must_use]
     pub fn to_wire(&self) -> Vec<DeviceId> {
-        self.iter()
-            .map(|(kind, id)| DeviceId {
-                kind: kind.name().into(),
-                id: id.into(),
-            })
-            .collect()
+        self.iter().map(|(kind, id)| DeviceId { kind: kind.name().into(), id: id.into() }).collect()
     }
 }
 
@@ -142,20 +133,12 @@ fn luhn(digits: &str) -> bool {
 
 fn luhn_sum(digits: &str) -> u32 {
     let doubled = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
-    let from_the_right = digits
-        .bytes()
-        .rev()
-        .map(|b| u32::from(b - b'0'))
-        .enumerate();
-    from_the_right
-        .map(|(n, d)| if n % 2 == 1 { doubled(d) } else { d })
-        .sum()
+    let from_the_right = digits.bytes().rev().map(|b| u32::from(b - b'0')).enumerate();
+    from_the_right.map(|(n, d)| if n % 2 == 1 { doubled(d) } else { d }).sum()
 }
 
 fn mod_97(digits: &str) -> u32 {
-    digits
-        .bytes()
-        .fold(0, |rest, b| (rest * 10 + u32::from(b - b'0')) % 97)
+    digits.bytes().fold(0, |rest, b| (rest * 10 + u32::from(b - b'0')) % 97)
 }
 
 #[cfg(test)]
@@ -189,9 +172,6 @@ mod tests {
         assert_eq!(one, "89148000000000000019");
         assert!(Kind::Iccid.admits(&one, true) && Kind::Iccid.admits(&two, true));
         assert_ne!(one, two);
-        assert_eq!(
-            (mint.mdn().as_str(), mint.mdn().as_str()),
-            ("5550000001", "5550000002")
-        );
+        assert_eq!((mint.mdn().as_str(), mint.mdn().as_str()), ("5550000001", "5550000002"));
     }
 }

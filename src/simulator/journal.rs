@@ -75,9 +75,7 @@ impl Entry {
             "account" => self.account.as_ref() == Some(value),
             "device" => self.device_ids.iter().any(|device| device.id == *value),
             "requestId" => self.request_id.as_ref() == Some(value),
-            "status" => self
-                .status
-                .is_some_and(|status| status.to_string() == *value),
+            "status" => self.status.is_some_and(|status| status.to_string() == *value),
             _ => false,
         })
     }
@@ -103,11 +101,7 @@ impl Journal {
 
     /// Completes an entry, unless it was cleared meanwhile.
     pub fn update(&mut self, position: Position, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = position
-            .0
-            .checked_sub(self.cleared)
-            .and_then(|n| self.entries.get_mut(n))
-        {
+        if let Some(entry) = position.0.checked_sub(self.cleared).and_then(|n| self.entries.get_mut(n)) {
             change(entry);
         }
     }
@@ -116,11 +110,7 @@ impl Journal {
     /// `status`.
     #[must_use]
     pub fn entries(&self, query: &HashMap<String, String>) -> Vec<Entry> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.matches(query))
-            .cloned()
-            .collect()
+        self.entries.iter().filter(|entry| entry.matches(query)).cloned().collect()
     }
 
     /// Forgets everything.
@@ -143,10 +133,7 @@ mod tests {
         let new = journal.push(entry());
         journal.update(old, |entry| entry.status = Some(500));
         journal.update(new, |entry| entry.status = Some(200));
-        let found = journal.entries(&HashMap::from([
-            ("path".into(), "a".into()),
-            ("direction".into(), "in".into()),
-        ]));
+        let found = journal.entries(&HashMap::from([("path".into(), "a".into()), ("direction".into(), "in".into())]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].status, Some(200));
     }

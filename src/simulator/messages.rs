@@ -66,21 +66,9 @@ impl Ending {
     /// `euiccStatus`, its code and its description.
     const fn euicc(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Success => (
-                "EXECUTED_SUCCESS",
-                "1.2.365",
-                "EUICC device profile has been updated",
-            ),
-            Self::Warning => (
-                "EXECUTED_WITHWARNING",
-                "1.6.5.4",
-                "The device has not answered yet",
-            ),
-            Self::Failed => (
-                "FAILED",
-                "1.2.4.2",
-                "EUICC device profile has not been updated",
-            ),
+            Self::Success => ("EXECUTED_SUCCESS", "1.2.365", "EUICC device profile has been updated"),
+            Self::Warning => ("EXECUTED_WITHWARNING", "1.6.5.4", "The device has not answered yet"),
+            Self::Failed => ("FAILED", "1.2.4.2", "EUICC device profile has not been updated"),
         }
     }
 
@@ -116,25 +104,13 @@ impl Report {
     /// A report that was not sent yet.
     #[must_use]
     pub const fn new(request_id: String, account: String, ids: Ids, outcome: Outcome) -> Self {
-        Self {
-            request_id,
-            account,
-            ids,
-            outcome,
-            sent: AtomicU32::new(0),
-        }
+        Self { request_id, account, ids, outcome, sent: AtomicU32::new(0) }
     }
 
     /// Whether the action was done.
     #[must_use]
     pub const fn succeeded(&self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::Device {
-                result: Ending::Success,
-                ..
-            }
-        )
+        matches!(self.outcome, Outcome::Device { result: Ending::Success, .. })
     }
 
     /// Counts a delivery and returns its `callbackCount`.
@@ -146,18 +122,9 @@ impl Report {
     #[must_use]
     pub fn body(&self, username: &str, password: &str, count: u32, form: Form) -> Value {
         let ids = || {
-            Value::Array(
-                self.ids
-                    .iter()
-                    .map(|(kind, id)| json!({"id": id, "kind": odd(kind.name(), form)}))
-                    .collect(),
-            )
+            Value::Array(self.ids.iter().map(|(kind, id)| json!({"id": id, "kind": odd(kind.name(), form)})).collect())
         };
-        let request_id = if form.unknown_request {
-            Uuid::new_v4().to_string()
-        } else {
-            self.request_id.clone()
-        };
+        let request_id = if form.unknown_request { Uuid::new_v4().to_string() } else { self.request_id.clone() };
         let mut body = Map::new();
         let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
         set("username", username.into());
@@ -170,31 +137,17 @@ impl Report {
                 if form.extra {
                     profile["resourceVersion"] = 7.into();
                 }
-                set(
-                    "deviceResponse",
-                    if form.array {
-                        json!([profile])
-                    } else {
-                        profile
-                    },
-                );
+                set("deviceResponse", if form.array { json!([profile]) } else { profile });
                 result.status()
             }
             Outcome::Fault { code, text } => {
-                set(
-                    "faultResponse",
-                    json!({"faultcode": dotted(code), "faultstring": text}),
-                );
+                set("faultResponse", json!({"faultcode": dotted(code), "faultstring": text}));
                 "Failed"
             }
         };
         set("status", status.into());
         let counter = |n: u32| {
-            if form.strings {
-                n.to_string().into()
-            } else {
-                n.into()
-            }
+            if form.strings { n.to_string().into() } else { n.into() }
         };
         set("callbackCount", counter(count));
         set("maxCallbackThreshold", counter(THRESHOLD));
@@ -209,14 +162,7 @@ impl Report {
     }
 
     fn profile(&self, ids: Value, form: Form) -> Value {
-        let Outcome::Device {
-            result,
-            state,
-            profile_status,
-            address_updated,
-            carrier,
-        } = &self.outcome
-        else {
+        let Outcome::Device { result, state, profile_status, address_updated, carrier } = &self.outcome else {
             return Value::Null;
         };
         let (status, code, text) = result.euicc();
@@ -261,9 +207,7 @@ fn odd(kind: &str, form: Form) -> String {
 
 fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The spelling of the fallback sample: capital keys, `Device` for the identifiers, `Identifier` for `id`.
@@ -274,10 +218,7 @@ fn pascal(value: Value) -> Value {
         key => capitalized(key),
     };
     match value {
-        Value::Object(object) => object
-            .into_iter()
-            .map(|(key, value)| (rename(&key), pascal(value)))
-            .collect(),
+        Value::Object(object) => object.into_iter().map(|(key, value)| (rename(&key), pascal(value))).collect(),
         Value::Array(list) => list.into_iter().map(pascal).collect(),
         other => other,
     }

@@ -16,12 +16,7 @@ fn ids() -> Ids {
 }
 
 fn report(outcome: Outcome) -> Report {
-    Report::new(
-        "d1f08526-5443-4054-9a29-4456490ea9f8".into(),
-        "0000123456-00001".into(),
-        ids(),
-        outcome,
-    )
+    Report::new("d1f08526-5443-4054-9a29-4456490ea9f8".into(), "0000123456-00001".into(), ids(), outcome)
 }
 
 fn success() -> Outcome {
@@ -56,47 +51,26 @@ fn success_is_the_seed_pages_sample() {
         }},
         "status": "SUCCESS", "callbackCount": 1, "maxCallbackThreshold": 4,
     });
-    assert_eq!(
-        report(success()).body("callback", "secret", 1, Form::default()),
-        expected
-    );
+    assert_eq!(report(success()).body("callback", "secret", 1, Form::default()), expected);
 }
 
 #[test]
 fn a_fault_takes_the_place_of_the_device_response() {
-    let fault = Outcome::Fault {
-        code: "REQUEST_FAILED.DeviceNotFound".into(),
-        text: "Not found.".into(),
-    };
+    let fault = Outcome::Fault { code: "REQUEST_FAILED.DeviceNotFound".into(), text: "Not found.".into() };
     let body = report(fault).body("", "", 1, Form::default());
-    assert_eq!(
-        body["faultResponse"]["faultcode"],
-        "UnifiedWebService.REQUEST_FAILED.DeviceNotFound"
-    );
+    assert_eq!(body["faultResponse"]["faultcode"], "UnifiedWebService.REQUEST_FAILED.DeviceNotFound");
     assert_eq!(body["status"], "Failed");
     assert!(body.get("deviceResponse").is_none());
 }
 
 #[test]
 fn forms_come_out_odd_on_request() {
-    let form = Form {
-        pascal: true,
-        strings: true,
-        odd_kinds: true,
-        array: true,
-        ..Form::default()
-    };
+    let form = Form { pascal: true, strings: true, odd_kinds: true, array: true, ..Form::default() };
     let body = report(success()).body("callback", "secret", 2, form);
     assert_eq!(body["RequestId"], "d1f08526-5443-4054-9a29-4456490ea9f8");
-    assert_eq!(
-        body["Device"][0],
-        json!({"Identifier": "89148000000000000019", "Kind": "Iccid"})
-    );
+    assert_eq!(body["Device"][0], json!({"Identifier": "89148000000000000019", "Kind": "Iccid"}));
     assert_eq!(body["CallbackCount"], "2");
-    assert_eq!(
-        body["DeviceResponse"][0]["DeviceProfileResponse"]["State"],
-        "Active"
-    );
+    assert_eq!(body["DeviceResponse"][0]["DeviceProfileResponse"]["State"], "Active");
 }
 
 #[test]

@@ -98,23 +98,14 @@ impl Shared {
         let seed = Seed::load(config.seed.as_deref())?;
         let clock = Clock::new(config.time_scale);
         let mut world = World::new(config.policy());
-        seed.accounts
-            .iter()
-            .for_each(|account| world.put_account(account.clone()));
+        seed.accounts.iter().for_each(|account| world.put_account(account.clone()));
         for device in seed.devices.clone() {
-            world
-                .put_device(device, &config.username, clock.now())
-                .map_err(|refusal| {
-                    io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        refusal.reply(ErrorCodes::Dotted).text(),
-                    )
-                })?;
+            world.put_device(device, &config.username, clock.now()).map_err(|refusal| {
+                io::Error::new(io::ErrorKind::InvalidData, refusal.reply(ErrorCodes::Dotted).text())
+            })?;
         }
         let mut faults = Faults::default();
-        let seeded = seed
-            .faults()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let seeded = seed.faults().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         // Faults of the command line come first: the first that matches strikes.
         for fault in config.fault.iter().cloned().chain(seeded) {
             faults.add(fault);
@@ -138,8 +129,7 @@ impl Shared {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        self.tasks
-            .spawn(async move { stop.run_until_cancelled(task).await });
+        self.tasks.spawn(async move { stop.run_until_cancelled(task).await });
     }
 }
 
@@ -161,18 +151,11 @@ impl Simulator {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let shared = Shared::new(config)?;
-        let router = admin::router()
-            .fallback(api::handle)
-            .with_state(shared.clone());
+        let router = admin::router().fallback(api::handle).with_state(shared.clone());
         let service = router.into_make_service_with_connect_info::<ResetHandle>();
         let stop = shared.stop.clone();
-        let serving = axum::serve(Resettable(listener), service)
-            .with_graceful_shutdown(stop.cancelled_owned());
-        Ok(Self {
-            shared,
-            address,
-            server: tokio::spawn(async move { serving.await }),
-        })
+        let serving = axum::serve(Resettable(listener), service).with_graceful_shutdown(stop.cancelled_owned());
+        Ok(Self { shared, address, server: tokio::spawn(async move { serving.await }) })
     }
 
     /// The bound address.
@@ -213,9 +196,7 @@ impl Simulator {
             self.server.await
         };
         // A connection that a client keeps open and idle must not hold us up.
-        tokio::time::timeout(FAREWELL, end)
-            .await
-            .map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
+        tokio::time::timeout(FAREWELL, end).await.map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
     }
 }
 

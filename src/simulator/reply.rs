@@ -23,11 +23,7 @@ impl Reply {
     /// A JSON answer.
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         // Our own models and values always serialize.
-        Self::new(
-            status,
-            "application/json;charset=UTF-8",
-            serde_json::to_vec(body).unwrap_or_default(),
-        )
+        Self::new(status, "application/json;charset=UTF-8", serde_json::to_vec(body).unwrap_or_default())
     }
 
     /// A JSON answer with status 200.
@@ -44,9 +40,7 @@ impl Reply {
     /// An HTML page, as proxies in between answer.
     #[must_use]
     pub fn html(status: StatusCode, title: &str) -> Self {
-        let body = format!(
-            "<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-        );
+        let body = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
         Self::new(status, "text/html", body)
     }
 
@@ -57,13 +51,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            request_id: None,
-            retry_after: None,
-            content_type,
-            body: body.into(),
-        }
+        Self { status, request_id: None, retry_after: None, content_type, body: body.into() }
     }
 
     /// Notes the request for the journal.
@@ -98,10 +86,7 @@ impl Reply {
         let mut response = body.into_response();
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(self.content_type),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -44,20 +44,14 @@ impl Seed {
             Some(file) => {
                 let text = fs::read_to_string(file)?;
                 let bad = |error| {
-                    io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("The seed file cannot be read: {error}."),
-                    )
+                    io::Error::new(io::ErrorKind::InvalidData, format!("The seed file cannot be read: {error}."))
                 };
                 // JSON is YAML, so one reader is enough.
                 serde_yaml_ng::from_str(&text).map_err(bad)?
             }
         };
         if seed.accounts.is_empty() {
-            let account = |name: &str| AccountSeed {
-                account_name: name.to_owned(),
-                ..AccountSeed::default()
-            };
+            let account = |name: &str| AccountSeed { account_name: name.to_owned(), ..AccountSeed::default() };
             seed.accounts = ACCOUNTS.map(account).to_vec();
         }
         Ok(seed)
@@ -81,24 +75,9 @@ impl Seed {
             })
         };
         let devices = Value::Array(vec![
-            device(
-                0,
-                "89049032000000000000000000000163",
-                "353900100000011",
-                "pre-active",
-            ),
-            device(
-                0,
-                "89049032000000000000000000000260",
-                "353900100000029",
-                "pre-active",
-            ),
-            device(
-                0,
-                "89049032000000000000000000000357",
-                "353900100000037",
-                "pre-active",
-            ),
+            device(0, "89049032000000000000000000000163", "353900100000011", "pre-active"),
+            device(0, "89049032000000000000000000000260", "353900100000029", "pre-active"),
+            device(0, "89049032000000000000000000000357", "353900100000037", "pre-active"),
             device(0, REFUSED_LATER, "353900100000045", "pre-active"),
             device(1, REFUSED_AT_ONCE, "353900100000052", "pre-active"),
             device(0, ALREADY_ACTIVE, "353900100000060", "active"),
@@ -110,11 +89,7 @@ impl Seed {
             format!("callback:warning,device={WARNED_FIRST}").into(),
             format!("callback:address-failed,device={ADDRESS_REFUSED}").into(),
         ];
-        Self {
-            accounts: Vec::new(),
-            devices: serde_json::from_value(devices).unwrap_or_default(),
-            faults,
-        }
+        Self { accounts: Vec::new(), devices: serde_json::from_value(devices).unwrap_or_default(), faults }
     }
 }
 
@@ -128,13 +103,7 @@ mod tests {
         assert_eq!((seed.accounts.len(), seed.devices.len()), (2, 8));
         assert_eq!(seed.faults().unwrap().len(), 3);
         for device_id in seed.devices.iter().flat_map(|device| &device.device_ids) {
-            assert!(
-                Kind::parse(&device_id.kind)
-                    .unwrap()
-                    .admits(&device_id.id, true),
-                "{}",
-                device_id.id
-            );
+            assert!(Kind::parse(&device_id.kind).unwrap().admits(&device_id.id, true), "{}", device_id.id);
         }
     }
 

@@ -38,17 +38,12 @@ pub struct Order {
 /// Reads a body as a JSON object.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Refusal::code(
-            "INPUT_INVALID.RequestUndefined",
-            "The request body is empty.",
-        ));
+        return Err(Refusal::code("INPUT_INVALID.RequestUndefined", "The request body is empty."));
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Refusal::malformed("The request body is not a JSON object.")),
-        Err(error) => Err(Refusal::malformed(format!(
-            "The request body is not JSON: {error}."
-        ))),
+        Err(error) => Err(Refusal::malformed(format!("The request body is not JSON: {error}."))),
     }
 }
 
@@ -59,21 +54,15 @@ pub fn order(action: Action, body: &Map<String, Value>, rules: Rules) -> Result<
     let devices = devices(body, rules)?;
     let plan = text(body, "servicePlan")?;
     if let Some(plan) = plan {
-        let form = plan.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
-            && (1..=32).contains(&plan.len());
+        let form = plan.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ') && (1..=32).contains(&plan.len());
         require(form, "servicePlan", "is not the code of a plan")?;
     }
     if let Some(zip) = text(body, "mdnZipCode")? {
-        require(
-            digits(zip, 5..=5),
-            "mdnZipCode",
-            "is not a ZIP code of 5 digits",
-        )?;
+        require(digits(zip, 5..=5), "mdnZipCode", "is not a ZIP code of 5 digits")?;
     }
     // One of Verizon's descriptions transposes two letters of this field (contract section 3.2).
     if let Some(oid) = text(body, "smsrOid")?.or(text(body, "smrsOid")?) {
-        let form =
-            oid.bytes().all(|b| b.is_ascii_digit() || b == b'.') && (3..=46).contains(&oid.len());
+        let form = oid.bytes().all(|b| b.is_ascii_digit() || b == b'.') && (3..=46).contains(&oid.len());
         require(form, "smsrOid", "is not an object identifier")?;
     } else if needs_server(action) && plan.is_none() {
         return Err(missing("smsrOid"));
@@ -82,26 +71,18 @@ pub fn order(action: Action, body: &Map<String, Value>, rules: Rules) -> Result<
         let reason = text(body, "reasonCode")?.ok_or_else(|| missing("reasonCode"))?;
         require(reason == "FF", "reasonCode", "is not FF")?;
         for flag in ["etfWaiver", "checkFallbackProfile"] {
-            let given = body
-                .get(flag)
-                .is_none_or(|value| value.is_boolean() || value.is_null());
-            given
-                .then_some(())
-                .ok_or_else(|| Refusal::malformed(format!("{flag} is not a boolean.")))?;
+            let given = body.get(flag).is_none_or(|value| value.is_boolean() || value.is_null());
+            given.then_some(()).ok_or_else(|| Refusal::malformed(format!("{flag} is not a boolean.")))?;
         }
     }
-    let place = body
-        .get("primaryPlaceOfUse")
-        .filter(|value| !value.is_null());
+    let place = body.get("primaryPlaceOfUse").filter(|value| !value.is_null());
     place.map(place_of_use).transpose()?;
     Ok(Order {
         account: account.to_owned(),
         devices,
         carrier: text(body, "carrierName")?.map(str::to_owned),
         plan: plan.map(str::to_owned),
-        pool: text(body, "carrierIpPoolName")?
-            .filter(|pool| !pool.is_empty())
-            .map(str::to_owned),
+        pool: text(body, "carrierIpPoolName")?.filter(|pool| !pool.is_empty()).map(str::to_owned),
         place_of_use: place.is_some(),
     })
 }
@@ -109,12 +90,9 @@ pub fn order(action: Action, body: &Map<String, Value>, rules: Rules) -> Result<
 /// The account that a body names.
 pub fn account(body: &Map<String, Value>) -> Result<&str, Refusal> {
     let not_defined = |message| Refusal::code("INPUT_INVALID.Account.NotDefined", message);
-    let name =
-        text(body, "accountName")?.ok_or_else(|| not_defined("The account name is required."))?;
-    let form =
-        (3..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    form.then_some(name)
-        .ok_or_else(|| not_defined("The account name is not of the form 0000123456-00001."))
+    let name = text(body, "accountName")?.ok_or_else(|| not_defined("The account name is required."))?;
+    let form = (3..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    form.then_some(name).ok_or_else(|| not_defined("The account name is not of the form 0000123456-00001."))
 }
 
 /// One identifier, checked.
@@ -123,27 +101,18 @@ pub fn identifier(value: &Value, check_digits: bool) -> Result<(Kind, String), R
     let name = field("kind").ok_or_else(|| missing("kind"))?;
     let id = field("id").ok_or_else(|| missing("id"))?;
     let kind = Kind::parse(name).ok_or_else(|| {
-        Refusal::code(
-            "INPUT_INVALID.Device.Kind.Invalid",
-            format!("{name} is not a kind of device."),
-        )
+        Refusal::code("INPUT_INVALID.Device.Kind.Invalid", format!("{name} is not a kind of device."))
     })?;
     if kind.admits(id, check_digits) {
         Ok((kind, id.to_owned()))
     } else {
         let message = format!("The identifier is not a valid {}.", kind.name());
-        Err(Refusal::code(
-            "INPUT_INVALID.Device.Identifier.Invalid",
-            message,
-        ))
+        Err(Refusal::code("INPUT_INVALID.Device.Identifier.Invalid", message))
     }
 }
 
 fn devices(body: &Map<String, Value>, rules: Rules) -> Result<Vec<Ids>, Refusal> {
-    let list = body
-        .get("devices")
-        .and_then(Value::as_array)
-        .ok_or_else(|| missing("devices"))?;
+    let list = body.get("devices").and_then(Value::as_array).ok_or_else(|| missing("devices"))?;
     if list.is_empty() {
         return Err(Refusal::malformed("devices is empty."));
     }
@@ -151,29 +120,19 @@ fn devices(body: &Map<String, Value>, rules: Rules) -> Result<Vec<Ids>, Refusal>
         let message = format!("A request takes at most {} devices.", rules.max_devices);
         return Err(Refusal::code("INPUT_INVALID.NumberofDevices", message));
     }
-    list.iter()
-        .map(|device| one_device(device, rules))
-        .collect()
+    list.iter().map(|device| one_device(device, rules)).collect()
 }
 
 fn one_device(device: &Value, rules: Rules) -> Result<Ids, Refusal> {
     // Verizon's description of deactivate calls the array `ids` (contract section 5.1).
-    let list = device
-        .get("deviceIds")
-        .or_else(|| device.get("ids"))
-        .and_then(Value::as_array);
-    let list = list
-        .filter(|ids| !ids.is_empty())
-        .ok_or_else(|| missing("deviceIds"))?;
+    let list = device.get("deviceIds").or_else(|| device.get("ids")).and_then(Value::as_array);
+    let list = list.filter(|ids| !ids.is_empty()).ok_or_else(|| missing("deviceIds"))?;
     let mut ids = Ids::default();
     for value in list {
         let (kind, id) = identifier(value, rules.check_digits)?;
         if ids.get(kind).is_some_and(|other| other != id) {
             let message = format!("A device has one {}.", kind.name());
-            return Err(Refusal::code(
-                "INPUT_INVALID.Device.Identifier.Invalid",
-                message,
-            ));
+            return Err(Refusal::code("INPUT_INVALID.Device.Identifier.Invalid", message));
         }
         ids.set(kind, Some(id));
     }
@@ -196,57 +155,30 @@ const fn needs_server(action: Action) -> bool {
 fn place_of_use(value: &Value) -> Result<(), Refusal> {
     let place = flattened(value);
     let part = |name: &str| {
-        let value = place
-            .get(name)
-            .map(flattened)
-            .filter(|part| !part.is_empty());
+        let value = place.get(name).map(flattened).filter(|part| !part.is_empty());
         value.ok_or_else(|| missing(&format!("primaryPlaceOfUse.{name}")))
     };
     let name = part("customerName")?;
     for (field, longest) in [("firstName", 20), ("lastName", 25)] {
         let value = text(&name, field)?.ok_or_else(|| missing(field))?;
-        let form = value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b" -!#".contains(&b));
-        require(
-            form && (1..=longest).contains(&value.len()),
-            field,
-            "has illegal characters or a wrong length",
-        )?;
+        let form = value.bytes().all(|b| b.is_ascii_alphanumeric() || b" -!#".contains(&b));
+        require(form && (1..=longest).contains(&value.len()), field, "has illegal characters or a wrong length")?;
     }
     let address = part("address")?;
     let needed = |field: &str| {
         let value = text(&address, field)?.filter(|value| !value.trim().is_empty());
         value.ok_or_else(|| missing(field))
     };
-    require(
-        !is_box(needed("addressLine1")?),
-        "addressLine1",
-        "is a P.O. box",
-    )?;
+    require(!is_box(needed("addressLine1")?), "addressLine1", "is a P.O. box")?;
     needed("city")?;
-    require(
-        STATES.contains(&needed("state")?),
-        "state",
-        "is not a state of the United States",
-    )?;
-    require(
-        digits(needed("zip")?, 5..=5),
-        "zip",
-        "is not a ZIP code of 5 digits",
-    )?;
-    require(
-        ["US", "USA"].contains(&needed("country")?),
-        "country",
-        "is neither US nor USA",
-    )?;
+    require(STATES.contains(&needed("state")?), "state", "is not a state of the United States")?;
+    require(digits(needed("zip")?, 5..=5), "zip", "is not a ZIP code of 5 digits")?;
+    require(["US", "USA"].contains(&needed("country")?), "country", "is neither US nor USA")?;
     if let Some(zip4) = text(&address, "zip4")? {
         require(digits(zip4, 4..=4), "zip4", "is not a ZIP+4 extension")?;
     }
     for object in [&name, &address] {
-        object
-            .keys()
-            .try_for_each(|field| text(object, field).map(|_| ()))?;
+        object.keys().try_for_each(|field| text(object, field).map(|_| ()))?;
     }
     Ok(())
 }
@@ -261,19 +193,15 @@ fn flattened(value: &Value) -> Map<String, Value> {
 }
 
 fn is_box(line: &str) -> bool {
-    let letters: String = line
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '.')
-        .collect();
+    let letters: String = line.chars().filter(|c| !c.is_whitespace() && *c != '.').collect();
     letters.to_ascii_lowercase().starts_with("pobox")
 }
 
 fn legal_characters(value: &Value) -> Result<(), Refusal> {
     match value {
-        Value::String(text) if text.contains(['\'', '<', '\\']) => Err(Refusal::code(
-            "INPUT_INVALID.Request.InvalidCharacter",
-            "The request contains an illegal character.",
-        )),
+        Value::String(text) if text.contains(['\'', '<', '\\']) => {
+            Err(Refusal::code("INPUT_INVALID.Request.InvalidCharacter", "The request contains an illegal character."))
+        }
         Value::Array(list) => list.iter().try_for_each(legal_characters),
         Value::Object(object) => object.values().try_for_each(legal_characters),
         _ => Ok(()),
@@ -293,11 +221,7 @@ fn missing(field: &str) -> Refusal {
 }
 
 fn require(holds: bool, field: &str, otherwise: &str) -> Result<(), Refusal> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Refusal::bad_value(format!("{field} {otherwise}.")))
-    }
+    if holds { Ok(()) } else { Err(Refusal::bad_value(format!("{field} {otherwise}."))) }
 }
 
 fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
@@ -306,10 +230,9 @@ fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
 
 /// ISO 3166-2:US: the states, the district and the outlying areas.
 const STATES: [&str; 57] = [
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
-    "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
-    "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV",
-    "WI", "WY", "DC", "AS", "GU", "MP", "PR", "UM", "VI",
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME",
+    "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA",
+    "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC", "AS", "GU", "MP", "PR", "UM", "VI",
 ];
 
 #[cfg(test)]

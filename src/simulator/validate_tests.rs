@@ -5,10 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-const RULES: Rules = Rules {
-    max_devices: 2,
-    check_digits: false,
-};
+const RULES: Rules = Rules { max_devices: 2, check_digits: false };
 
 fn seed_page() -> Value {
     json!({
@@ -31,9 +28,7 @@ fn seed_page() -> Value {
 }
 
 fn check(action: Action, body: &Value) -> Result<Order, String> {
-    let Value::Object(body) = body else {
-        panic!("not an object")
-    };
+    let Value::Object(body) = body else { panic!("not an object") };
     order(action, body, RULES).map_err(|refusal| match refusal {
         Refusal::Code { code, message } => format!("{code}: {message}"),
         other => panic!("{other:?}"),
@@ -44,10 +39,7 @@ fn check(action: Action, body: &Value) -> Result<Order, String> {
 fn the_seed_pages_sample_is_admitted() {
     let order = check(Action::Activate, &seed_page()).unwrap();
     assert_eq!(order.account, "0000123456-00001");
-    assert_eq!(
-        order.devices[0].get(Kind::Iccid),
-        Some("89141390780800784259")
-    );
+    assert_eq!(order.devices[0].get(Kind::Iccid), Some("89141390780800784259"));
     assert_eq!(order.pool, None);
     assert!(order.place_of_use);
 }
@@ -56,8 +48,7 @@ fn the_seed_pages_sample_is_admitted() {
 fn the_descriptions_lists_of_name_and_address_are_admitted() {
     let mut body = seed_page();
     let place = body["primaryPlaceOfUse"].take();
-    body["primaryPlaceOfUse"] =
-        json!([{"customerName": [place["customerName"]]}, {"address": [place["address"]]}]);
+    body["primaryPlaceOfUse"] = json!([{"customerName": [place["customerName"]]}, {"address": [place["address"]]}]);
     assert!(check(Action::Activate, &body).unwrap().place_of_use);
 }
 
@@ -91,11 +82,7 @@ fn the_descriptions_lists_of_name_and_address_are_admitted() {
 #[case("/primaryPlaceOfUse/address/zip", json!("9410"), "REQUEST_FAILED.UnexpectedError")]
 #[case("/primaryPlaceOfUse/address/zip4", json!("123"), "REQUEST_FAILED.UnexpectedError")]
 #[case("/primaryPlaceOfUse/address/country", json!("Germany"), "REQUEST_FAILED.UnexpectedError")]
-fn a_wrong_field_is_refused_by_its_code(
-    #[case] field: &str,
-    #[case] value: Value,
-    #[case] code: &str,
-) {
+fn a_wrong_field_is_refused_by_its_code(#[case] field: &str, #[case] value: Value, #[case] code: &str) {
     let mut body = seed_page();
     let (parent, name) = field.rsplit_once('/').unwrap();
     let parent = body.pointer_mut(parent).unwrap();
@@ -110,15 +97,10 @@ fn a_wrong_field_is_refused_by_its_code(
 #[test]
 fn the_tables_spelling_of_address_line_1_is_refused() {
     let mut body = seed_page();
-    let address = body["primaryPlaceOfUse"]["address"]
-        .as_object_mut()
-        .unwrap();
+    let address = body["primaryPlaceOfUse"]["address"].as_object_mut().unwrap();
     let line = address.remove("addressLine1").unwrap();
     address.insert("addresLine1".into(), line);
-    assert_eq!(
-        check(Action::Activate, &body).unwrap_err(),
-        "DeserializationFailed: addressLine1 is required."
-    );
+    assert_eq!(check(Action::Activate, &body).unwrap_err(), "DeserializationFailed: addressLine1 is required.");
 }
 
 #[test]
@@ -126,25 +108,19 @@ fn a_request_takes_so_many_devices_and_no_more() {
     let mut body = seed_page();
     let device = body["devices"][0].clone();
     body["devices"] = json!([device, device, device]);
-    assert!(
-        check(Action::Activate, &body)
-            .unwrap_err()
-            .starts_with("INPUT_INVALID.NumberofDevices: ")
-    );
+    assert!(check(Action::Activate, &body).unwrap_err().starts_with("INPUT_INVALID.NumberofDevices: "));
 }
 
 #[test]
 fn deactivate_reads_both_names_of_the_identifiers_and_needs_its_reason() {
     let ids = json!([{"kind": "eid", "id": "89034011560010000000000000000121"}]);
-    let mut body = json!({"accountName": "0000123456-00001", "reasonCode": "FF", "etfWaiver": false, "devices": [{"ids": ids}]});
+    let mut body =
+        json!({"accountName": "0000123456-00001", "reasonCode": "FF", "etfWaiver": false, "devices": [{"ids": ids}]});
     assert!(check(Action::Deactivate, &body).is_ok());
     body["devices"] = json!([{"deviceIds": ids}]);
     assert!(check(Action::Deactivate, &body).is_ok());
     body["reasonCode"] = json!(null);
-    assert_eq!(
-        check(Action::Deactivate, &body).unwrap_err(),
-        "DeserializationFailed: reasonCode is required."
-    );
+    assert_eq!(check(Action::Deactivate, &body).unwrap_err(), "DeserializationFailed: reasonCode is required.");
 }
 
 #[test]

@@ -41,14 +41,7 @@ impl Auth {
         ledger: Arc<dyn LoginLedger>,
         config: ClientConfig,
     ) -> Self {
-        Self {
-            transport,
-            credentials,
-            ledger,
-            config,
-            state: Arc::default(),
-            failures: Arc::default(),
-        }
+        Self { transport, credentials, ledger, config, state: Arc::default(), failures: Arc::default() }
     }
 
     pub(super) fn credentials_version(&self) -> &str {
@@ -83,9 +76,7 @@ impl Auth {
             renewed
         };
         let interrupted = |_| NotSent::Network("signing in to ThingSpace was interrupted".into());
-        tokio::spawn(renewal.in_current_span())
-            .await
-            .map_err(interrupted)?
+        tokio::spawn(renewal.in_current_span()).await.map_err(interrupted)?
     }
 
     /// Forgets what was refused, unless it has been replaced since.
@@ -104,10 +95,7 @@ impl Auth {
     async fn renew(&self, state: &mut State) -> Result<Pass, CallError> {
         let mut token = self.token(state).await?;
         if let Some(session) = state.session.clone() {
-            return Ok(Pass {
-                token: Some(token),
-                session,
-            });
+            return Ok(Pass { token: Some(token), session });
         }
         let mut login = self.login(&token).await;
         if is_access_refused(&login) {
@@ -117,19 +105,12 @@ impl Auth {
         }
         let session = login?;
         state.session = Some(session.clone());
-        Ok(Pass {
-            token: Some(token),
-            session,
-        })
+        Ok(Pass { token: Some(token), session })
     }
 
     /// A token with some life left: where no new one is to be had, the old one to its end.
     async fn token(&self, state: &mut State) -> Result<Granted, CallError> {
-        if let Some(token) = state
-            .token
-            .as_ref()
-            .filter(|token| Instant::now() < token.renew_at)
-        {
+        if let Some(token) = state.token.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.granted.clone());
         }
         let failure = match self.fetch_token(state).await {
@@ -148,11 +129,7 @@ impl Auth {
 
     async fn fetch_token(&self, state: &mut State) -> Result<Granted, CallError> {
         let asked_at = Instant::now();
-        if let Some(refusal) = state
-            .refusal
-            .as_ref()
-            .filter(|refusal| asked_at < refusal.until)
-        {
+        if let Some(refusal) = state.refusal.as_ref().filter(|refusal| asked_at < refusal.until) {
             let (message, retry_in) = (refusal.message.clone(), refusal.until - asked_at);
             return Err(CredentialsProblem::TokenRefused { message, retry_in }.into());
         }
@@ -164,17 +141,10 @@ impl Auth {
                 Ok(token)
             }
             Err(error) => {
-                if let Some(CredentialsProblem::TokenRefused {
-                    message,
-                    retry_in: wait,
-                }) = error.credentials_problem()
+                if let Some(CredentialsProblem::TokenRefused { message, retry_in: wait }) = error.credentials_problem()
                 {
                     let (message, wait) = (message.clone(), *wait);
-                    state.refusal = Some(TokenRefusal {
-                        message,
-                        wait,
-                        until: Instant::now() + wait,
-                    });
+                    state.refusal = Some(TokenRefusal { message, wait, until: Instant::now() + wait });
                 }
                 Err(error)
             }
@@ -184,29 +154,16 @@ impl Auth {
     /// Contract 2.1. `wait` is what a refusal will cost.
     async fn request_token(&self, wait: Duration) -> Result<(Granted, Duration), CallError> {
         let not_issued = |error| match error {
-            CallError::Unknown { cause } => {
-                NotSent::Network(format!("the token request failed: {cause}")).into()
-            }
+            CallError::Unknown { cause } => NotSent::Network(format!("the token request failed: {cause}")).into(),
             error => error,
         };
-        let Credentials {
-            client_id,
-            client_secret,
-            ..
-        } = &self.credentials;
+        let Credentials { client_id, client_secret, .. } = &self.credentials;
         let request = self
             .transport
             .oauth2(Method::POST, "token")
-            .basic_auth(
-                client_id.expose_secret(),
-                Some(client_secret.expose_secret()),
-            )
+            .basic_auth(client_id.expose_secret(), Some(client_secret.expose_secret()))
             .form(&[("grant_type", "client_credentials")]);
-        let answer = self
-            .transport
-            .send(request)
-            .await
-            .map_err(|error| not_issued(error.into()))?;
+        let answer = self.transport.send(request).await.map_err(|error| not_issued(error.into()))?;
         let reply = Reply::new(answer, self.redactor());
         let issued = reply.json().and_then(|issued: TokenReply| {
             let life = Duration::from_secs(issued.expires_in.min(LONGEST_LIFE));
@@ -215,11 +172,7 @@ impl Auth {
         });
         issued.map_err(|error| match error {
             CallError::Refused { .. } | CallError::NotSent { .. } => {
-                CredentialsProblem::TokenRefused {
-                    message: reply.message(),
-                    retry_in: wait,
-                }
-                .into()
+                CredentialsProblem::TokenRefused { message: reply.message(), retry_in: wait }.into()
             }
             error => not_issued(error),
         })
@@ -228,28 +181,19 @@ impl Auth {
     /// Five failed logins lock the user (contract 2.2): none is begun that has not been counted first.
     async fn login(&self, token: &Granted) -> Result<Granted, CallError> {
         let attempt = LoginAttempt::new(&self.credentials.version);
-        let reservation = self
-            .ledger
-            .reserve(&attempt)
-            .await
-            .map_err(NotSent::Ledger)?;
+        let reservation = self.ledger.reserve(&attempt).await.map_err(NotSent::Ledger)?;
         match reservation {
             Reservation::Granted => {}
             Reservation::Refused { reason } => {
                 return Err(CredentialsProblem::LoginBlocked { reason }.into());
             }
         }
-        let session = self
-            .transport
-            .observed("login", self.request_session(token))
-            .await;
+        let session = self.transport.observed("login", self.request_session(token)).await;
         let outcome = match &session {
             Ok(_) => LoginOutcome::Succeeded,
             Err(_) if is_access_refused(&session) => LoginOutcome::NotSent,
             Err(error) => match error.credentials_problem() {
-                Some(problem) => LoginOutcome::Failed {
-                    reason: problem.to_string(),
-                },
+                Some(problem) => LoginOutcome::Failed { reason: problem.to_string() },
                 None => LoginOutcome::NotSent,
             },
         };
@@ -264,36 +208,23 @@ impl Auth {
     /// `AccessRefused`: the gateway did not take the token.
     async fn request_session(&self, token: &Granted) -> Result<Granted, CallError> {
         let unanswered = |error| match error {
-            CallError::Unknown { cause } => {
-                CredentialsProblem::LoginUnanswered { message: cause }.into()
-            }
+            CallError::Unknown { cause } => CredentialsProblem::LoginUnanswered { message: cause }.into(),
             error => error,
         };
-        let Credentials {
-            username, password, ..
-        } = &self.credentials;
-        let (username, password) = (
-            username.expose_secret().into(),
-            password.expose_secret().into(),
-        );
+        let Credentials { username, password, .. } = &self.credentials;
+        let (username, password) = (username.expose_secret().into(), password.expose_secret().into());
         let request = self
             .transport
             .m2m(Method::POST, &["v1", "session", "login"])
             .header(AUTHORIZATION, token.header.clone())
             .json(&LoginRequest { username, password });
-        let answer = self
-            .transport
-            .send(request)
-            .await
-            .map_err(|error| unanswered(error.into()))?;
+        let answer = self.transport.send(request).await.map_err(|error| unanswered(error.into()))?;
         let reply = Reply::new(answer, self.redactor().and([token.secret.clone()]));
         let message = reply.message();
         let session = reply.json().and_then(|opened: SessionReply| {
             Granted::new("", opened.session_token.into()).ok_or_else(|| reply.unreadable())
         });
-        let token_refused = reply
-            .access_refusal()
-            .is_some_and(|refusal| refusal.token && refusal.named);
+        let token_refused = reply.access_refusal().is_some_and(|refusal| refusal.token && refusal.named);
         match session {
             Ok(session) => Ok(session),
             Err(error) if reply.is_throttled() => Err(error),
@@ -306,9 +237,6 @@ impl Auth {
 
 /// Whether the gateway refused the token at login: user and password were not looked at.
 fn is_access_refused(login: &Result<Granted, CallError>) -> bool {
-    let problem = login
-        .as_ref()
-        .err()
-        .and_then(CallError::credentials_problem);
+    let problem = login.as_ref().err().and_then(CallError::credentials_problem);
     matches!(problem, Some(CredentialsProblem::AccessRefused { .. }))
 }

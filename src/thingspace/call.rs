@@ -21,22 +21,13 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn get(path: &'a [&'a str]) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            body: None,
-            claim: None,
-        }
+        Self { method: Method::GET, path, body: None, claim: None }
     }
 
     pub(super) fn post(path: &'a [&'a str], body: &impl Serialize) -> Result<Self, CallError> {
         let unwritable = |_| NotSent::Request("the request cannot be written as JSON".into());
         let body = Some(serde_json::to_value(body).map_err(unwritable)?);
-        Ok(Self {
-            method: Method::POST,
-            body,
-            ..Self::get(path)
-        })
+        Ok(Self { method: Method::POST, body, ..Self::get(path) })
     }
 }
 
@@ -79,18 +70,12 @@ impl Auth {
 
     pub(super) async fn send(&self, call: &Call<'_>, pass: &Pass) -> Result<Reply, CallError> {
         // Such a segment would silently lead to another path.
-        if call
-            .path
-            .iter()
-            .any(|name| matches!(*name, "" | "." | ".."))
-        {
+        if call.path.iter().any(|name| matches!(*name, "" | "." | "..")) {
             let cause = "the request names nothing where ThingSpace expects a name";
             return Err(NotSent::Request(cause.into()).into());
         }
         let transport = &self.transport;
-        let request = transport
-            .m2m(call.method.clone(), call.path)
-            .headers(pass.headers().collect());
+        let request = transport.m2m(call.method.clone(), call.path).headers(pass.headers().collect());
         let request = match &call.body {
             Some(body) => request.json(body),
             None => request,

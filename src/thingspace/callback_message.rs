@@ -126,9 +126,7 @@ impl CallbackMessage {
             return Err(UnreadableCallback::NotAnObject);
         };
         let message = Lenient(&object);
-        let response = message
-            .object("deviceResponse")
-            .and_then(|r| r.object("deviceProfileResponse"));
+        let response = message.object("deviceResponse").and_then(|r| r.object("deviceProfileResponse"));
         let profile = response.map(DeviceProfile::read);
         let said = Said::read(message, profile.as_ref());
         Ok(Self {
@@ -136,9 +134,7 @@ impl CallbackMessage {
                 username: message.word("username").unwrap_or_default().into(),
                 password: message.word("password").unwrap_or_default().into(),
             },
-            request_id: message
-                .word("requestId")
-                .and_then(|id| RequestId::new(id.trim()).ok()),
+            request_id: message.word("requestId").and_then(|id| RequestId::new(id.trim()).ok()),
             device_ids: device_ids(message, response),
             verdict: said.verdict(profile.as_ref(), LineState::Active),
             callback_count: message.number("callbackCount"),
@@ -150,23 +146,17 @@ impl CallbackMessage {
 
     /// What the same message says when a deactivation was asked for.
     pub fn verdict_of_deactivation(&self) -> Verdict {
-        self.said
-            .verdict(self.profile.as_ref(), LineState::Deactive)
+        self.said.verdict(self.profile.as_ref(), LineState::Deactive)
     }
 }
 
 impl Said {
     /// The success test of contract 7.3, but for the state; contract 12 #1 and #2 for everything else.
     fn read(message: Lenient<'_>, profile: Option<&DeviceProfile>) -> Self {
-        let status = message
-            .text("status")
-            .unwrap_or_default()
-            .to_ascii_uppercase();
+        let status = message.text("status").unwrap_or_default().to_ascii_uppercase();
         let fault = message.object("faultResponse");
         let fault_code = fault.and_then(|fault| fault.text("faultcode"));
-        let card = |field: fn(&DeviceProfile) -> &Option<String>| {
-            profile.and_then(|profile| field(profile).clone())
-        };
+        let card = |field: fn(&DeviceProfile) -> &Option<String>| profile.and_then(|profile| field(profile).clone());
         let code = fault_code.or_else(|| card(|profile| &profile.euicc_status_code));
         let code = code.map(|code| ErrorCode::new(&code));
         let text = fault
@@ -177,14 +167,9 @@ impl Said {
                 "" => "ThingSpace gives no status".into(),
                 status => format!("ThingSpace gives the status {status} and no reason"),
             });
-        let on_hold = code
-            .as_ref()
-            .is_some_and(|code| code.class == ErrorClass::RequestOnHold);
-        let card_failed = card(|profile| &profile.euicc_status).is_some_and(|status| {
-            CARD_FAILURES
-                .iter()
-                .any(|known| status.eq_ignore_ascii_case(known))
-        });
+        let on_hold = code.as_ref().is_some_and(|code| code.class == ErrorClass::RequestOnHold);
+        let card_failed = card(|profile| &profile.euicc_status)
+            .is_some_and(|status| CARD_FAILURES.iter().any(|known| status.eq_ignore_ascii_case(known)));
         let stateless = card(|profile| &profile.state).is_none();
         match status.as_str() {
             _ if on_hold => Self::NotFinal { text },
@@ -200,17 +185,12 @@ impl Said {
     fn verdict(&self, profile: Option<&DeviceProfile>, wanted: LineState) -> Verdict {
         match self {
             Self::NotFinal { text } => Verdict::Warning { text: text.clone() },
-            Self::Failed { code, text } => Verdict::Failure {
-                code: code.clone(),
-                text: text.clone(),
-            },
+            Self::Failed { code, text } => Verdict::Failure { code: code.clone(), text: text.clone() },
             Self::Succeeded => match profile.and_then(|profile| profile.state.as_deref()) {
                 None => Verdict::Success,
                 Some(state) => match LineState::parse(state) {
                     reached if reached == wanted => Verdict::Success,
-                    pending if pending.is_pending() => Verdict::Warning {
-                        text: format!("the line is {state}"),
-                    },
+                    pending if pending.is_pending() => Verdict::Warning { text: format!("the line is {state}") },
                     _ => Verdict::Failure {
                         code: None,
                         text: format!("ThingSpace reports success, but the line is {state}"),
@@ -239,12 +219,8 @@ impl DeviceProfile {
 }
 
 fn device_ids(message: Lenient<'_>, response: Option<Lenient<'_>>) -> Vec<DeviceId> {
-    let named = ["deviceIds", "device"]
-        .into_iter()
-        .flat_map(|key| message.objects(key));
-    let collected = response
-        .into_iter()
-        .flat_map(|response| response.objects("deviceIdentifierCollection"));
+    let named = ["deviceIds", "device"].into_iter().flat_map(|key| message.objects(key));
+    let collected = response.into_iter().flat_map(|response| response.objects("deviceIdentifierCollection"));
     let mut ids: Vec<DeviceId> = Vec::new();
     for id in named.chain(collected).filter_map(device_id) {
         if ids.len() < MAX_IDS && !ids.contains(&id) {
@@ -257,10 +233,7 @@ fn device_ids(message: Lenient<'_>, response: Option<Lenient<'_>>) -> Vec<Device
 fn device_id(object: Lenient<'_>) -> Option<DeviceId> {
     let kind = object.text("kind")?.to_ascii_lowercase();
     let id = object.text("id").or_else(|| object.text("identifier"))?;
-    [&kind, &id]
-        .iter()
-        .all(|text| text.len() <= MAX_ID_LENGTH)
-        .then_some(DeviceId { kind, id })
+    [&kind, &id].iter().all(|text| text.len() <= MAX_ID_LENGTH).then_some(DeviceId { kind, id })
 }
 
 /// An object whose keys are found in any case, and whose values are taken as they come (contract 7.3).
@@ -270,11 +243,7 @@ struct Lenient<'a>(&'a Map<String, Value>);
 impl<'a> Lenient<'a> {
     fn value(self, key: &str) -> Option<&'a Value> {
         let exact = self.0.get(key);
-        exact.or_else(|| {
-            self.0
-                .iter()
-                .find_map(|(known, value)| known.eq_ignore_ascii_case(key).then_some(value))
-        })
+        exact.or_else(|| self.0.iter().find_map(|(known, value)| known.eq_ignore_ascii_case(key).then_some(value)))
     }
 
     /// Whether there is anything but nothing.
@@ -313,9 +282,7 @@ impl<'a> Lenient<'a> {
 
     /// A text fit for people; `None` when nothing of it is left.
     fn text(self, key: &str) -> Option<String> {
-        self.word(key)
-            .map(|word| text::clean(&word))
-            .filter(|text| !text.is_empty())
+        self.word(key).map(|word| text::clean(&word)).filter(|text| !text.is_empty())
     }
 
     fn number(self, key: &str) -> Option<u32> {

@@ -18,8 +18,8 @@ use super::reply::Reply;
 use super::request::{Claim, RequestId, RequestProgress};
 use super::transport::Transport;
 use super::wire::{
-    Accepted, Account, ActivateRequest, CallbackListener, DeactivateRequest, RegisterCallback,
-    RequestStatus, ServicePlan,
+    Accepted, Account, ActivateRequest, CallbackListener, DeactivateRequest, RegisterCallback, RequestStatus,
+    ServicePlan,
 };
 
 /// One connection to ThingSpace: one token, one session, however many callers and clones. Dropping a call's future
@@ -38,9 +38,7 @@ impl Client {
         config: ClientConfig,
     ) -> Result<Self, EndpointError> {
         let transport = Transport::new(endpoint, &config)?;
-        Ok(Self {
-            auth: Auth::new(transport, credentials, ledger, config),
-        })
+        Ok(Self { auth: Auth::new(transport, credentials, ledger, config) })
     }
 
     /// Reports each call to `observer`.
@@ -83,47 +81,24 @@ impl Client {
     ///     client.activate(request).await.map(|_| ())
     /// }
     /// ```
-    pub async fn activate(
-        &self,
-        claim: impl Claim,
-        request: &ActivateRequest,
-    ) -> Result<RequestId, CallError> {
+    pub async fn activate(&self, claim: impl Claim, request: &ActivateRequest) -> Result<RequestId, CallError> {
         self.act("activate", &claim, request).await
     }
 
     /// Asks for a deactivation (contract 5.1), under the same rule as [`Client::activate`].
-    pub async fn deactivate(
-        &self,
-        claim: impl Claim,
-        request: &DeactivateRequest,
-    ) -> Result<RequestId, CallError> {
+    pub async fn deactivate(&self, claim: impl Claim, request: &DeactivateRequest) -> Result<RequestId, CallError> {
         self.act("deactivate", &claim, request).await
     }
 
     /// How far a request is: asks v2, and v1 for what v2 does not know (contract 9.1).
-    pub async fn request_status(
-        &self,
-        account: &str,
-        request: &RequestId,
-    ) -> Result<RequestProgress, CallError> {
+    pub async fn request_status(&self, account: &str, request: &RequestId) -> Result<RequestProgress, CallError> {
         for version in ["v2", "v1"] {
-            let path = [
-                version,
-                "accounts",
-                account,
-                "requests",
-                request.as_str(),
-                "status",
-            ];
+            let path = [version, "accounts", account, "requests", request.as_str(), "status"];
             let read = |reply: &Reply| match reply.is_unknown_request() {
                 true => Ok(None),
                 false => reply.json::<RequestStatus>().map(Some),
             };
-            if let Some(status) = self
-                .auth
-                .call("request_status", Call::get(&path), read)
-                .await?
-            {
+            if let Some(status) = self.auth.call("request_status", Call::get(&path), read).await? {
                 return Ok(status.into());
             }
         }
@@ -141,17 +116,11 @@ impl Client {
             }
             .map_err(|_| reply.unreadable())
         };
-        self.auth
-            .call("callbacks", Call::get(&["v1", "callbacks", account]), read)
-            .await
+        self.auth.call("callbacks", Call::get(&["v1", "callbacks", account]), read).await
     }
 
     /// Registers a callback listener: the account has one for each service (contract 6.1).
-    pub async fn register_callback(
-        &self,
-        account: &str,
-        registration: &RegisterCallback,
-    ) -> Result<(), CallError> {
+    pub async fn register_callback(&self, account: &str, registration: &RegisterCallback) -> Result<(), CallError> {
         let path = ["v1", "callbacks", account];
         let call = Call::post(&path, registration)?;
         self.auth.call("register_callback", call, Reply::done).await
@@ -160,31 +129,18 @@ impl Client {
     /// Removes the listener of `service`.
     pub async fn deregister_callback(&self, account: &str, service: &str) -> Result<(), CallError> {
         let path = ["v1", "callbacks", account, "name", service];
-        let call = Call {
-            method: Method::DELETE,
-            ..Call::get(&path)
-        };
-        self.auth
-            .call("deregister_callback", call, Reply::done)
-            .await
+        let call = Call { method: Method::DELETE, ..Call::get(&path) };
+        self.auth.call("deregister_callback", call, Reply::done).await
     }
 
     /// The account itself (contract 9.3).
     pub async fn account(&self, account: &str) -> Result<Account, CallError> {
-        self.auth
-            .call(
-                "account",
-                Call::get(&["v1", "accounts", account]),
-                Reply::json,
-            )
-            .await
+        self.auth.call("account", Call::get(&["v1", "accounts", account]), Reply::json).await
     }
 
     /// The account's service plans.
     pub async fn plans(&self, account: &str) -> Result<Vec<ServicePlan>, CallError> {
-        self.auth
-            .call("plans", Call::get(&["v1", "plans", account]), Reply::json)
-            .await
+        self.auth.call("plans", Call::get(&["v1", "plans", account]), Reply::json).await
     }
 
     /// Ends the session, if there is one. The next call opens another.
@@ -193,10 +149,7 @@ impl Client {
             return Ok(());
         };
         let path = ["v1", "session", "logout"];
-        let call = Call {
-            method: Method::POST,
-            ..Call::get(&path)
-        };
+        let call = Call { method: Method::POST, ..Call::get(&path) };
         let ended = async {
             let reply = self.auth.send(&call, &pass).await?;
             match reply.access_refusal() {
@@ -214,10 +167,7 @@ impl Client {
         request: &impl Serialize,
     ) -> Result<RequestId, CallError> {
         let path = ["v1", "devices", "profile", "actions", action];
-        let call = Call {
-            claim: Some(claim),
-            ..Call::post(&path, request)?
-        };
+        let call = Call { claim: Some(claim), ..Call::post(&path, request)? };
         let read = |reply: &Reply| {
             let accepted: Accepted = reply.json()?;
             RequestId::new(accepted.request_id).map_err(|_| reply.unreadable())

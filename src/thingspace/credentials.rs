@@ -24,19 +24,8 @@ pub(super) struct Redactor(Vec<SecretString>);
 
 impl Redactor {
     pub(super) fn new(credentials: &Credentials) -> Self {
-        let Credentials {
-            client_id,
-            client_secret,
-            username,
-            password,
-            version: _,
-        } = credentials;
-        Self(
-            [client_id, client_secret, username, password]
-                .into_iter()
-                .cloned()
-                .collect(),
-        )
+        let Credentials { client_id, client_secret, username, password, version: _ } = credentials;
+        Self([client_id, client_secret, username, password].into_iter().cloned().collect())
     }
 
     /// Withholds `secrets` as well.
@@ -47,19 +36,10 @@ impl Redactor {
 
     /// `foreign` without secrets and control characters, and not too long to print.
     pub(super) fn clean(&self, foreign: &str) -> String {
-        let mut secrets: Vec<&str> = self
-            .0
-            .iter()
-            .map(|s| s.expose_secret())
-            .filter(|s| !s.is_empty())
-            .collect();
+        let mut secrets: Vec<&str> = self.0.iter().map(|s| s.expose_secret()).filter(|s| !s.is_empty()).collect();
         // The longest first: one secret may be part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let redacted = secrets
-            .into_iter()
-            .fold(foreign.to_owned(), |text, secret| {
-                text.replace(secret, "[withheld]")
-            });
+        let redacted = secrets.into_iter().fold(foreign.to_owned(), |text, secret| text.replace(secret, "[withheld]"));
         text::clean(&redacted)
     }
 }
@@ -88,10 +68,7 @@ mod tests {
     fn foreign_text_never_repeats_a_secret() {
         let redactor = Redactor::new(&credentials()).and(["a-token".into(), "".into()]);
         let cleaned = redactor.clean("user canary, password canary-password,\n token a-token");
-        assert_eq!(
-            cleaned,
-            "user [withheld], password [withheld], token [withheld]"
-        );
+        assert_eq!(cleaned, "user [withheld], password [withheld], token [withheld]");
     }
 
     #[test]

@@ -19,17 +19,12 @@ impl Endpoint {
             Some(oauth) => base("OAuth endpoint", oauth, insecure)?,
             None => below(&api, &["ts", "v1"]),
         };
-        Ok(Self {
-            api,
-            oauth,
-            ca_bundle: Vec::new(),
-        })
+        Ok(Self { api, oauth, ca_bundle: Vec::new() })
     }
 
     /// Trusts the certificates in `pem` too.
     pub fn with_ca_bundle(mut self, pem: &[u8]) -> Result<Self, EndpointError> {
-        let certificates =
-            Certificate::from_pem_bundle(pem).map_err(|_| EndpointError::CaBundle)?;
+        let certificates = Certificate::from_pem_bundle(pem).map_err(|_| EndpointError::CaBundle)?;
         if certificates.is_empty() {
             return Err(EndpointError::CaBundle);
         }
@@ -61,9 +56,7 @@ impl Endpoint {
 
     /// Whether TLS is used at all: a plain endpoint must not fail for want of certificates on the system.
     pub(super) fn uses_tls(&self) -> bool {
-        [&self.api, &self.oauth]
-            .iter()
-            .any(|url| url.scheme() == "https")
+        [&self.api, &self.oauth].iter().any(|url| url.scheme() == "https")
     }
 }
 
@@ -77,9 +70,7 @@ pub enum EndpointError {
         what: &'static str,
     },
     /// Neither `https` nor, where admitted, `http`.
-    #[error(
-        "The {what} must begin with https://; plain http:// is only admitted for an insecure endpoint"
-    )]
+    #[error("The {what} must begin with https://; plain http:// is only admitted for an insecure endpoint")]
     NotHttps {
         /// Which of the two.
         what: &'static str,
@@ -129,14 +120,8 @@ mod tests {
     #[test]
     fn the_oauth_base_follows_from_the_endpoint() {
         let endpoint = Endpoint::new("https://thingspace.verizon.com/api/", None, false).unwrap();
-        assert_eq!(
-            endpoint.oauth2("token").as_str(),
-            "https://thingspace.verizon.com/api/ts/v1/oauth2/token"
-        );
-        assert_eq!(
-            endpoint.m2m(&["v1", "a b/c"]).as_str(),
-            "https://thingspace.verizon.com/api/m2m/v1/a%20b%2Fc"
-        );
+        assert_eq!(endpoint.oauth2("token").as_str(), "https://thingspace.verizon.com/api/ts/v1/oauth2/token");
+        assert_eq!(endpoint.m2m(&["v1", "a b/c"]).as_str(), "https://thingspace.verizon.com/api/m2m/v1/a%20b%2Fc");
     }
 
     #[test]
@@ -144,24 +129,15 @@ mod tests {
         let refused = Endpoint::new("http://127.0.0.1:8480/api", None, false).unwrap_err();
         assert_eq!(refused, EndpointError::NotHttps { what: "endpoint" });
         assert!(Endpoint::new("http://127.0.0.1:8480/api", None, true).is_ok());
-        let refused =
-            Endpoint::new("https://a/api", Some("http://a/api/ts/v1"), false).unwrap_err();
-        assert_eq!(
-            refused,
-            EndpointError::NotHttps {
-                what: "OAuth endpoint"
-            }
-        );
+        let refused = Endpoint::new("https://a/api", Some("http://a/api/ts/v1"), false).unwrap_err();
+        assert_eq!(refused, EndpointError::NotHttps { what: "OAuth endpoint" });
         assert!(Endpoint::new("ftp://a/api", None, true).is_err());
     }
 
     #[test]
     fn an_endpoint_is_an_address_and_nothing_else() {
         for text in ["https://u:p@a/api", "https://a/api?x=1", "https://a/api#x"] {
-            assert_eq!(
-                Endpoint::new(text, None, false).unwrap_err(),
-                EndpointError::Ornate { what: "endpoint" }
-            );
+            assert_eq!(Endpoint::new(text, None, false).unwrap_err(), EndpointError::Ornate { what: "endpoint" });
         }
         assert!(Endpoint::new("thingspace.verizon.com", None, false).is_err());
     }
@@ -169,9 +145,6 @@ mod tests {
     #[test]
     fn a_ca_bundle_without_a_certificate_is_refused() {
         let endpoint = Endpoint::new("https://a/api", None, false).unwrap();
-        assert_eq!(
-            endpoint.with_ca_bundle(b"nothing").unwrap_err(),
-            EndpointError::CaBundle
-        );
+        assert_eq!(endpoint.with_ca_bundle(b"nothing").unwrap_err(), EndpointError::CaBundle);
     }
 }

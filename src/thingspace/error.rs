@@ -53,17 +53,13 @@ impl CallError {
     /// What is wrong with the credentials, if that is why nothing was sent.
     pub fn credentials_problem(&self) -> Option<&CredentialsProblem> {
         match self {
-            Self::NotSent {
-                cause: NotSent::Credentials(problem),
-            } => Some(problem),
+            Self::NotSent { cause: NotSent::Credentials(problem) } => Some(problem),
             _ => None,
         }
     }
 
     pub(super) fn unknown(cause: impl Into<String>) -> Self {
-        Self::Unknown {
-            cause: cause.into(),
-        }
+        Self::Unknown { cause: cause.into() }
     }
 }
 
@@ -205,22 +201,13 @@ impl ErrorCode {
             "REQUEST_CANCELLED" => Some(ErrorClass::RequestCancelled),
             _ => None,
         };
-        let found = segments
-            .iter()
-            .enumerate()
-            .find_map(|(at, segment)| class_of(segment).map(|class| (at, class)));
+        let found = segments.iter().enumerate().find_map(|(at, segment)| class_of(segment).map(|class| (at, class)));
         let (class, specific) = match found {
             Some((at, class)) => (class, segments[at + 1..].join(".")),
-            None if segments[0].ends_with("Service") => {
-                (ErrorClass::Other, segments[1..].join("."))
-            }
+            None if segments[0].ends_with("Service") => (ErrorClass::Other, segments[1..].join(".")),
             None => (ErrorClass::Other, raw.clone()),
         };
-        Self {
-            class,
-            specific,
-            raw,
-        }
+        Self { class, specific, raw }
     }
 
     /// Whether this is `code`, which is written without a service, for example `REQUEST_FAILED.DeviceNotFound`.
@@ -243,36 +230,24 @@ mod tests {
     #[test]
     fn codes_are_compared_without_their_service() {
         let code = ErrorCode::new("UnifiedWebService.REQUEST_FAILED.SessionToken.Expired");
-        assert_eq!(
-            (code.class, code.specific.as_str()),
-            (ErrorClass::RequestFailed, "SessionToken.Expired")
-        );
+        assert_eq!((code.class, code.specific.as_str()), (ErrorClass::RequestFailed, "SessionToken.Expired"));
         assert!(code.is("REQUEST_FAILED.SessionToken.Expired"));
         assert!(!code.is("INPUT_INVALID.SessionToken.Expired"));
-        assert!(
-            ErrorCode::new("REQUEST_FAILED.DeviceNotFound").is("REQUEST_FAILED.DeviceNotFound")
-        );
-        assert!(
-            ErrorCode::new("UnifiedWebService.DeserializationFailed").is("DeserializationFailed")
-        );
+        assert!(ErrorCode::new("REQUEST_FAILED.DeviceNotFound").is("REQUEST_FAILED.DeviceNotFound"));
+        assert!(ErrorCode::new("UnifiedWebService.DeserializationFailed").is("DeserializationFailed"));
     }
 
     #[test]
     fn codes_without_a_class_are_kept_whole() {
         for raw in ["400", "900901", "invalid_client", "", "."] {
             let code = ErrorCode::new(raw);
-            assert_eq!(
-                (code.class, code.specific.as_str()),
-                (ErrorClass::Other, raw)
-            );
+            assert_eq!((code.class, code.specific.as_str()), (ErrorClass::Other, raw));
         }
     }
 
     #[test]
     fn a_blocked_login_says_why_and_what_ends_it() {
-        let error = CallError::from(CredentialsProblem::LoginBlocked {
-            reason: Some("wrong password".into()),
-        });
+        let error = CallError::from(CredentialsProblem::LoginBlocked { reason: Some("wrong password".into()) });
         assert_eq!(
             error.to_string(),
             "Nothing was sent to ThingSpace: two logins with these credentials have failed and five would lock \

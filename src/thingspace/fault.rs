@@ -23,38 +23,22 @@ impl Fault {
 
     fn from_json(object: &Map<String, Value>) -> Option<Self> {
         if let Some(Value::Object(fault)) = object.get("fault") {
-            let message = [word(fault, "message"), word(fault, "description")]
-                .into_iter()
-                .flatten();
-            return Some(Self {
-                code: word(fault, "code"),
-                message: joined(message),
-                by_gateway: true,
-            });
+            let message = [word(fault, "message"), word(fault, "description")].into_iter().flatten();
+            return Some(Self { code: word(fault, "code"), message: joined(message), by_gateway: true });
         }
         let (code, message) = match (word(object, "errorCode"), word(object, "error")) {
             (Some(code), _) => (code, word(object, "errorMessage")),
             (None, Some(code)) => (code, word(object, "error_description")),
             (None, None) => return None,
         };
-        Some(Self {
-            code: Some(code),
-            message,
-            by_gateway: false,
-        })
+        Some(Self { code: Some(code), message, by_gateway: false })
     }
 
     /// `<am:fault><am:code>..</am:code><am:message>..</am:message>..`
     fn from_xml(text: &str) -> Option<Self> {
         let fault = text.split_once(":fault")?.1;
-        let message = [element(fault, "message"), element(fault, "description")]
-            .into_iter()
-            .flatten();
-        Some(Self {
-            code: element(fault, "code"),
-            message: joined(message),
-            by_gateway: true,
-        })
+        let message = [element(fault, "message"), element(fault, "description")].into_iter().flatten();
+        Some(Self { code: element(fault, "code"), message: joined(message), by_gateway: true })
     }
 }
 
@@ -93,19 +77,9 @@ mod tests {
         false
     )]
     #[case(r#"{"errorCode":"400","errorMessage":"m"}"#, "400", "m", false)]
-    #[case(
-        r#"{"fault":{"code":"900901","message":"m","description":"d"}}"#,
-        "900901",
-        "m: d",
-        true
-    )]
+    #[case(r#"{"fault":{"code":"900901","message":"m","description":"d"}}"#, "900901", "m: d", true)]
     #[case(r#"{"fault":{"code":900901,"message":"m"}}"#, "900901", "m", true)]
-    #[case(
-        r#"{"error":"invalid_client","error_description":"m"}"#,
-        "invalid_client",
-        "m",
-        false
-    )]
+    #[case(r#"{"error":"invalid_client","error_description":"m"}"#, "invalid_client", "m", false)]
     #[case(
         "<am:fault xmlns:am=\"http://wso2.org/apimanager\"><am:code>404</am:code><am:type>Status report</am:type>\
          <am:message>Not Found</am:message><am:description>d</am:description></am:fault>",
@@ -119,11 +93,7 @@ mod tests {
         #[case] message: &str,
         #[case] by_gateway: bool,
     ) {
-        let expected = Fault {
-            code: Some(code.into()),
-            message: Some(message.into()),
-            by_gateway,
-        };
+        let expected = Fault { code: Some(code.into()), message: Some(message.into()), by_gateway };
         assert_eq!(Fault::read(body.as_bytes()), Some(expected));
     }
 
@@ -141,12 +111,6 @@ mod tests {
     #[test]
     fn a_broken_xml_fault_is_still_the_gateways() {
         let fault = Fault::read(b"<am:fault><am:code>").unwrap();
-        assert_eq!(
-            fault,
-            Fault {
-                by_gateway: true,
-                ..Fault::default()
-            }
-        );
+        assert_eq!(fault, Fault { by_gateway: true, ..Fault::default() });
     }
 }

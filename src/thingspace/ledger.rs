@@ -24,10 +24,7 @@ pub struct LoginAttempt {
 impl LoginAttempt {
     /// A new attempt with these credentials.
     pub fn new(credentials_version: &str) -> Self {
-        Self {
-            credentials_version: credentials_version.to_owned(),
-            id: uuid::Uuid::new_v4().to_string(),
-        }
+        Self { credentials_version: credentials_version.to_owned(), id: uuid::Uuid::new_v4().to_string() }
     }
 }
 
@@ -68,10 +65,7 @@ pub struct LedgerError(
 /// Where logins are counted. All processes that use the same credentials must share one count.
 pub trait LoginLedger: Send + Sync {
     /// Counts `attempt` as failed, durably, unless too many have failed already.
-    fn reserve<'a>(
-        &'a self,
-        attempt: &'a LoginAttempt,
-    ) -> BoxFuture<'a, Result<Reservation, LedgerError>>;
+    fn reserve<'a>(&'a self, attempt: &'a LoginAttempt) -> BoxFuture<'a, Result<Reservation, LedgerError>>;
 
     /// Notes how `attempt` ended. If this is never called, the attempt stays counted as failed.
     fn settle<'a>(
@@ -98,18 +92,13 @@ impl LoginRecord {
     /// See [`LoginLedger::reserve`]. Changes nothing when it refuses; the same attempt may ask twice.
     pub fn reserve(&mut self, attempt: &LoginAttempt) -> Reservation {
         if self.credentials_version != attempt.credentials_version {
-            *self = Self {
-                credentials_version: attempt.credentials_version.clone(),
-                ..Self::default()
-            };
+            *self = Self { credentials_version: attempt.credentials_version.clone(), ..Self::default() };
         }
         if self.failed.contains(&attempt.id) {
             return Reservation::Granted;
         }
         if self.is_open() {
-            return Reservation::Refused {
-                reason: self.reason.clone(),
-            };
+            return Reservation::Refused { reason: self.reason.clone() };
         }
         self.failed.push(attempt.id.clone());
         Reservation::Granted
@@ -149,25 +138,13 @@ pub struct MemoryLedger(Mutex<LoginRecord>);
 impl MemoryLedger {
     /// What it has counted.
     pub fn record(&self) -> LoginRecord {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl LoginLedger for MemoryLedger {
-    fn reserve<'a>(
-        &'a self,
-        attempt: &'a LoginAttempt,
-    ) -> BoxFuture<'a, Result<Reservation, LedgerError>> {
-        Box::pin(async move {
-            Ok(self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .reserve(attempt))
-        })
+    fn reserve<'a>(&'a self, attempt: &'a LoginAttempt) -> BoxFuture<'a, Result<Reservation, LedgerError>> {
+        Box::pin(async move { Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).reserve(attempt)) })
     }
 
     fn settle<'a>(
@@ -176,10 +153,7 @@ impl LoginLedger for MemoryLedger {
         outcome: &'a LoginOutcome,
     ) -> BoxFuture<'a, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .settle(attempt, outcome);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).settle(attempt, outcome);
             Ok(())
         })
     }
@@ -190,9 +164,7 @@ mod tests {
     use super::*;
 
     fn failed() -> LoginOutcome {
-        LoginOutcome::Failed {
-            reason: "wrong".into(),
-        }
+        LoginOutcome::Failed { reason: "wrong".into() }
     }
 
     #[test]
@@ -203,14 +175,9 @@ mod tests {
             assert_eq!(record.reserve(&attempt), Reservation::Granted);
             record.settle(&attempt, &failed());
         }
-        let refused = Reservation::Refused {
-            reason: Some("wrong".into()),
-        };
+        let refused = Reservation::Refused { reason: Some("wrong".into()) };
         assert_eq!(record.reserve(&LoginAttempt::new("1")), refused);
-        assert_eq!(
-            record.reserve(&LoginAttempt::new("2")),
-            Reservation::Granted
-        );
+        assert_eq!(record.reserve(&LoginAttempt::new("2")), Reservation::Granted);
         assert!(!record.is_open());
     }
 

@@ -24,11 +24,7 @@ pub enum LineState {
 impl LineState {
     /// Reads one state, whatever its case and whatever stands between its words.
     pub fn parse(state: &str) -> Self {
-        let letters: String = state
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
+        let letters: String = state.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
         match letters.as_str() {
             "active" | "activated" => Self::Active,
             "deactive" | "deactivated" => Self::Deactive,
@@ -97,10 +93,7 @@ mod tests {
 
     #[test]
     fn an_active_line_outweighs_another_carriers_record() {
-        let carrier = |state: &str| CarrierInformation {
-            state: Some(state.into()),
-            ..Default::default()
-        };
+        let carrier = |state: &str| CarrierInformation { state: Some(state.into()), ..Default::default() };
         let mut record = DeviceRecord::default();
         assert_eq!(record.line_state(), LineState::Other);
         record.carrier_informations = vec![carrier("deactive"), carrier("active")];

@@ -12,32 +12,18 @@ use super::wire::{DeviceId, DeviceList, DeviceListRequest, DeviceRecord, History
 /// Contract 12 #13.
 const SEARCH_ORDER: [&str; 4] = ["iccid", "imei", "eid", "mdn"];
 /// Codes for a device that is unknown, or not in the account that was asked about.
-const NOT_FOUND: [&str; 2] = [
-    "REQUEST_FAILED.DeviceNotFound",
-    "INPUT_INVALID.Device.Account.Invalid",
-];
+const NOT_FOUND: [&str; 2] = ["REQUEST_FAILED.DeviceNotFound", "INPUT_INVALID.Device.Account.Invalid"];
 /// RFC 3339, as ThingSpace's samples have it.
 const WHOLE_SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
 /// Codes for an identifier that cannot be looked for.
-const UNFIT: [&str; 2] = [
-    "INPUT_INVALID.Device.Kind.Invalid",
-    "INPUT_INVALID.Device.Identifier.Invalid",
-];
+const UNFIT: [&str; 2] = ["INPUT_INVALID.Device.Kind.Invalid", "INPUT_INVALID.Device.Identifier.Invalid"];
 
 impl Client {
     /// What ThingSpace knows of the device with these identifiers (contract 9.2): looked for by ICCID, then IMEI,
     /// EID and MDN (contract 12 #13). `None`: it is not in this account.
-    pub async fn find_device(
-        &self,
-        account: &str,
-        ids: &[DeviceId],
-    ) -> Result<Option<DeviceRecord>, CallError> {
+    pub async fn find_device(&self, account: &str, ids: &[DeviceId]) -> Result<Option<DeviceRecord>, CallError> {
         let mut ids: Vec<&DeviceId> = ids.iter().collect();
-        let rank = |id: &DeviceId| {
-            SEARCH_ORDER
-                .iter()
-                .position(|kind| id.kind.eq_ignore_ascii_case(kind))
-        };
+        let rank = |id: &DeviceId| SEARCH_ORDER.iter().position(|kind| id.kind.eq_ignore_ascii_case(kind));
         ids.sort_by_key(|id| rank(id).unwrap_or(SEARCH_ORDER.len()));
         let mut unfit = Some(NotSent::Request("there is no identifier to look for".into()).into());
         for id in &ids {
@@ -70,34 +56,20 @@ impl Client {
             Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(History::default()),
             result => result,
         };
-        self.auth
-            .call("history", Call::post(&path, &request)?, read)
-            .await
+        self.auth.call("history", Call::post(&path, &request)?, read).await
     }
 
-    async fn find_by(
-        &self,
-        account: &str,
-        id: &DeviceId,
-    ) -> Result<Option<DeviceRecord>, CallError> {
-        let request = DeviceListRequest {
-            account_name: Some(account.to_owned()),
-            device_id: Some(id.clone()),
-        };
+    async fn find_by(&self, account: &str, id: &DeviceId) -> Result<Option<DeviceRecord>, CallError> {
+        let request = DeviceListRequest { account_name: Some(account.to_owned()), device_id: Some(id.clone()) };
         let path = ["v1", "devices", "actions", "list"];
         let read = |reply: &Reply| match reply.json::<Value>() {
             // Any object reads as an empty list, and "no such device" is too weighty to be guessed.
-            Ok(list) if list.get("devices").or(list.get("hasMoreData")).is_none() => {
-                Err(reply.unreadable())
-            }
+            Ok(list) if list.get("devices").or(list.get("hasMoreData")).is_none() => Err(reply.unreadable()),
             Ok(list) => serde_json::from_value::<DeviceList>(list).map_err(|_| reply.unreadable()),
             Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(DeviceList::default()),
             Err(error) => Err(error),
         };
-        let list = self
-            .auth
-            .call("find_device", Call::post(&path, &request)?, read)
-            .await?;
+        let list = self.auth.call("find_device", Call::post(&path, &request)?, read).await?;
         let named = |record: &DeviceRecord| record.device_ids.iter().any(|known| same(known, id));
         let mut devices = list.devices;
         match devices.len() {
@@ -113,10 +85,7 @@ fn same(one: &DeviceId, other: &DeviceId) -> bool {
 
 /// Whether a record is certainly another device's: it shares kinds of identifiers with ours, but no identifier.
 fn contradicts(record: &DeviceRecord, ids: &[&DeviceId]) -> bool {
-    let shares_kind = |known: &DeviceId| {
-        ids.iter()
-            .any(|id| id.kind.eq_ignore_ascii_case(&known.kind))
-    };
+    let shares_kind = |known: &DeviceId| ids.iter().any(|id| id.kind.eq_ignore_ascii_case(&known.kind));
     let shares_id = |known: &DeviceId| ids.iter().any(|id| same(id, known));
     record.device_ids.iter().any(shares_kind) && !record.device_ids.iter().any(shares_id)
 }

@@ -28,8 +28,7 @@ pub mod wire;
 mod tests;
 
 pub use callback_message::{
-    CallbackCredentials, CallbackMessage, DeviceProfile, MAX_CALLBACK_BODY, UnreadableCallback,
-    Verdict,
+    CallbackCredentials, CallbackMessage, DeviceProfile, MAX_CALLBACK_BODY, UnreadableCallback, Verdict,
 };
 pub use client::Client;
 pub use config::ClientConfig;
@@ -37,8 +36,7 @@ pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CallError, CredentialsProblem, ErrorClass, ErrorCode, NotSent, Outcome};
 pub use ledger::{
-    FAILED_LOGINS_ALLOWED, LedgerError, LoginAttempt, LoginLedger, LoginOutcome, LoginRecord,
-    MemoryLedger, Reservation,
+    FAILED_LOGINS_ALLOWED, LedgerError, LoginAttempt, LoginLedger, LoginOutcome, LoginRecord, MemoryLedger, Reservation,
 };
 pub use line_state::LineState;
 pub use observer::{CallObserver, CallReport};

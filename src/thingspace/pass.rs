@@ -57,34 +57,22 @@ impl Granted {
     /// `None`: the value does not fit a header.
     pub(super) fn new(prefix: &str, secret: SecretString) -> Option<Self> {
         let value = secret.expose_secret();
-        let mut header = HeaderValue::from_str(&format!("{prefix}{value}"))
-            .ok()
-            .filter(|_| !value.is_empty())?;
+        let mut header = HeaderValue::from_str(&format!("{prefix}{value}")).ok().filter(|_| !value.is_empty())?;
         header.set_sensitive(true);
-        Some(Self {
-            header,
-            id: Uuid::new_v4(),
-            secret,
-        })
+        Some(Self { header, id: Uuid::new_v4(), secret })
     }
 }
 
 impl Pass {
     /// The headers of a request.
     pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let token = self
-            .token
-            .iter()
-            .map(|token| (AUTHORIZATION, token.header.clone()));
+        let token = self.token.iter().map(|token| (AUTHORIZATION, token.header.clone()));
         token.chain([(SESSION_HEADER, self.session.header.clone())])
     }
 
     /// What must not be repeated.
     pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
-        self.token
-            .iter()
-            .chain([&self.session])
-            .map(|granted| granted.secret.clone())
+        self.token.iter().chain([&self.session]).map(|granted| granted.secret.clone())
     }
 }
 
@@ -92,32 +80,15 @@ impl State {
     /// What there is, if it is fresh.
     pub(super) fn pass(&self, now: Instant) -> Option<Pass> {
         let token = self.token.as_ref().filter(|token| now < token.renew_at)?;
-        Some(Pass {
-            token: Some(token.granted.clone()),
-            session: self.session.clone()?,
-        })
+        Some(Pass { token: Some(token.granted.clone()), session: self.session.clone()? })
     }
 
     /// Life is what the answer says (contract 2.1): a token that another client was issued before has less of it.
-    pub(super) fn keep_token(
-        &mut self,
-        granted: Granted,
-        life: Duration,
-        asked_at: Instant,
-        renew_before: Duration,
-    ) {
+    pub(super) fn keep_token(&mut self, granted: Granted, life: Duration, asked_at: Instant, renew_before: Duration) {
         let ends_at = asked_at + life.saturating_sub(LAST_USE);
         // To renew one with less life than that would only bring the same token again.
-        let renew_at = if life > renew_before {
-            asked_at + (life - renew_before)
-        } else {
-            ends_at
-        };
-        self.token = Some(Token {
-            granted,
-            renew_at,
-            ends_at,
-        });
+        let renew_at = if life > renew_before { asked_at + (life - renew_before) } else { ends_at };
+        self.token = Some(Token { granted, renew_at, ends_at });
     }
 
     /// Longer after each refusal: a wrong secret does not become right by asking.
@@ -130,12 +101,10 @@ impl State {
     pub(super) fn discard(&mut self, pass: &Pass, refusal: AccessRefusal) {
         if refusal.token {
             let refused = pass.token.as_ref().map(|token| token.id);
-            self.token
-                .take_if(|token| Some(token.granted.id) == refused);
+            self.token.take_if(|token| Some(token.granted.id) == refused);
         }
         if refusal.session {
-            self.session
-                .take_if(|session| session.id == pass.session.id);
+            self.session.take_if(|session| session.id == pass.session.id);
         }
     }
 }

@@ -30,11 +30,7 @@ pub(super) struct AccessRefusal {
 impl Reply {
     pub(super) fn new(answer: Answer, redactor: Redactor) -> Self {
         let fault = Fault::read(&answer.body);
-        Self {
-            answer,
-            fault,
-            redactor,
-        }
+        Self { answer, fault, redactor }
     }
 
     /// A success by its status and not an error by its body.
@@ -60,23 +56,11 @@ impl Reply {
         }
         // By the body and not by the status: it was met with 400, 401 and 403.
         if String::from_utf8_lossy(&self.answer.body).contains(".SessionToken.") {
-            return Some(AccessRefusal {
-                token: false,
-                session: true,
-                named: true,
-            });
+            return Some(AccessRefusal { token: false, session: true, named: true });
         }
         match (self.answer.status, self.is_by_gateway()) {
-            (StatusCode::UNAUTHORIZED, true) => Some(AccessRefusal {
-                token: true,
-                session: false,
-                named: true,
-            }),
-            (StatusCode::UNAUTHORIZED, false) => Some(AccessRefusal {
-                token: true,
-                session: true,
-                named: false,
-            }),
+            (StatusCode::UNAUTHORIZED, true) => Some(AccessRefusal { token: true, session: false, named: true }),
+            (StatusCode::UNAUTHORIZED, false) => Some(AccessRefusal { token: true, session: true, named: false }),
             _ => None,
         }
     }
@@ -91,11 +75,7 @@ impl Reply {
 
     /// What ThingSpace says, fit to be repeated.
     pub(super) fn message(&self) -> String {
-        match self
-            .fault
-            .as_ref()
-            .and_then(|fault| fault.message.as_deref())
-        {
+        match self.fault.as_ref().and_then(|fault| fault.message.as_deref()) {
             Some(message) => self.redactor.clean(message),
             None => "it gave no reason".into(),
         }
@@ -104,17 +84,8 @@ impl Reply {
     /// The class of a reply that is no success.
     pub(super) fn error(&self) -> CallError {
         let (code, message) = (self.code(), self.message());
-        let unknown = |message| {
-            CallError::unknown(format!(
-                "ThingSpace answered {}: {message}",
-                self.answer.status
-            ))
-        };
-        let later = |code, message| CallError::Later {
-            code,
-            message,
-            retry_after: self.answer.retry_after,
-        };
+        let unknown = |message| CallError::unknown(format!("ThingSpace answered {}: {message}", self.answer.status));
+        let later = |code, message| CallError::Later { code, message, retry_after: self.answer.retry_after };
         match self.answer.status.as_u16() {
             _ if self.is_throttled() => later(code, message),
             400 if code.class == ErrorClass::RequestOnHold => later(code, message),
@@ -133,28 +104,15 @@ impl Reply {
 
     /// Whether a request for something failed only because ThingSpace does not know it.
     pub(super) fn is_unknown_request(&self) -> bool {
-        let elsewhere = [
-            "Account",
-            "SessionToken",
-            "InvalidCharacter",
-            "UnexpectedError",
-        ];
-        matches!(
-            self.answer.status,
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND
-        ) && !elsewhere
-            .iter()
-            .any(|word| self.code().specific.contains(word))
+        let elsewhere = ["Account", "SessionToken", "InvalidCharacter", "UnexpectedError"];
+        matches!(self.answer.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
+            && !elsewhere.iter().any(|word| self.code().specific.contains(word))
             && matches!(self.error(), CallError::Refused { .. })
     }
 
     /// Success, whatever the body holds.
     pub(super) fn done(&self) -> Result<(), CallError> {
-        if self.is_success() {
-            Ok(())
-        } else {
-            Err(self.error())
-        }
+        if self.is_success() { Ok(()) } else { Err(self.error()) }
     }
 
     /// The body of a success, less its nulls: ThingSpace also writes `null` for what is absent. `None`: no body.
@@ -176,19 +134,12 @@ impl Reply {
 
     /// The error for a success that cannot be read.
     pub(super) fn unreadable(&self) -> CallError {
-        CallError::unknown(format!(
-            "ThingSpace answered {}, but its answer cannot be read",
-            self.answer.status
-        ))
+        CallError::unknown(format!("ThingSpace answered {}, but its answer cannot be read", self.answer.status))
     }
 }
 
 fn is_server_error(code: &ErrorCode) -> bool {
-    let status = code
-        .raw
-        .parse()
-        .ok()
-        .and_then(|status: u16| StatusCode::from_u16(status).ok());
+    let status = code.raw.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
     status.is_some_and(|status| status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT)
 }
 

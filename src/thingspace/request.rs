@@ -22,11 +22,7 @@ impl RequestId {
     pub fn new(id: impl Into<String>) -> Result<Self, InvalidRequestId> {
         let id = id.into();
         let good = (1..=64).contains(&id.chars().count()) && !id.chars().any(char::is_control);
-        if good {
-            Ok(Self(id))
-        } else {
-            Err(InvalidRequestId)
-        }
+        if good { Ok(Self(id)) } else { Err(InvalidRequestId) }
     }
 
     /// The name.
@@ -90,19 +86,13 @@ pub struct DeviceProgress {
 impl RequestProgress {
     /// The answer for a request that nobody knows.
     pub(super) fn not_known() -> Self {
-        Self {
-            overall: Progress::NotKnown,
-            devices: Vec::new(),
-        }
+        Self { overall: Progress::NotKnown, devices: Vec::new() }
     }
 }
 
 impl From<wire::RequestStatus> for RequestProgress {
     fn from(status: wire::RequestStatus) -> Self {
-        let device = |sub: wire::SubRequest| DeviceProgress {
-            ids: sub.ids,
-            progress: Progress::parse(&sub.status),
-        };
+        let device = |sub: wire::SubRequest| DeviceProgress { ids: sub.ids, progress: Progress::parse(&sub.status) };
         Self {
             overall: Progress::parse(&status.status),
             devices: status.sub_requests.into_iter().map(device).collect(),

@@ -34,10 +34,7 @@ fn credentials(version: &str) -> Credentials {
 }
 
 fn config() -> ClientConfig {
-    ClientConfig {
-        request_timeout: Duration::from_millis(400),
-        ..ClientConfig::default()
-    }
+    ClientConfig { request_timeout: Duration::from_millis(400), ..ClientConfig::default() }
 }
 
 fn client_with(fake: &Fake, ledger: Arc<dyn LoginLedger>, config: ClientConfig) -> Client {
@@ -50,16 +47,10 @@ fn client(fake: &Fake) -> Client {
 }
 
 fn activation() -> wire::ActivateRequest {
-    let kind = |kind: &str, id: &str| wire::DeviceId {
-        kind: kind.into(),
-        id: id.into(),
-    };
+    let kind = |kind: &str, id: &str| wire::DeviceId { kind: kind.into(), id: id.into() };
     wire::ActivateRequest {
         devices: vec![wire::Device {
-            device_ids: vec![
-                kind("eid", "89034011560010000000000000000121"),
-                kind("imei", "490154203237518"),
-            ],
+            device_ids: vec![kind("eid", "89034011560010000000000000000121"), kind("imei", "490154203237518")],
         }],
         account_name: ACCOUNT.into(),
         smsr_oid: None,
@@ -80,10 +71,7 @@ struct Reports(Mutex<Vec<(&'static str, Outcome)>>);
 
 impl CallObserver for Reports {
     fn observe(&self, report: CallReport) {
-        self.0
-            .lock()
-            .unwrap()
-            .push((report.operation, report.outcome));
+        self.0.lock().unwrap().push((report.operation, report.outcome));
     }
 }
 

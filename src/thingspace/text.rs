@@ -6,11 +6,7 @@ pub(super) const LIMIT: usize = 300;
 /// `foreign` on one line, without control characters, cut at [`LIMIT`].
 pub(super) fn clean(foreign: &str) -> String {
     let printable = |c: char| {
-        if c.is_control() || is_format(c) {
-            ' '
-        } else {
-            c
-        }
+        if c.is_control() || is_format(c) { ' ' } else { c }
     };
     let spaced: String = foreign.chars().map(printable).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");

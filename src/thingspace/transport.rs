@@ -65,15 +65,8 @@ impl Transport {
             true => builder.tls_certs_merge(certificates),
             false => builder.tls_certs_only(certificates),
         };
-        let http = builder
-            .build()
-            .map_err(|error| EndpointError::Setup(root_cause(&error)))?;
-        Ok(Self {
-            http,
-            endpoint,
-            body_limit: config.body_limit,
-            observer: Arc::new(()),
-        })
+        let http = builder.build().map_err(|error| EndpointError::Setup(root_cause(&error)))?;
+        Ok(Self { http, endpoint, body_limit: config.body_limit, observer: Arc::new(()) })
     }
 
     /// A request below the M2M base.
@@ -87,9 +80,7 @@ impl Transport {
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http
-            .request(method, url)
-            .header(ACCEPT, "application/json")
+        self.http.request(method, url).header(ACCEPT, "application/json")
     }
 
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, TransportError> {
@@ -99,17 +90,11 @@ impl Transport {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
             if body.len() + chunk.len() > self.body_limit {
-                return Err(TransportError::Unknown(
-                    "ThingSpace's answer is too long to be read".into(),
-                ));
+                return Err(TransportError::Unknown("ThingSpace's answer is too long to be read".into()));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status,
-            retry_after,
-            body,
-        })
+        Ok(Answer { status, retry_after, body })
     }
 
     /// Carries out `call` and reports on it.
@@ -120,22 +105,10 @@ impl Transport {
     ) -> Result<T, CallError> {
         let begun = Instant::now();
         let result = call.await;
-        let outcome = result
-            .as_ref()
-            .err()
-            .map_or(Outcome::Done, CallError::outcome);
+        let outcome = result.as_ref().err().map_or(Outcome::Done, CallError::outcome);
         let elapsed = begun.elapsed();
-        tracing::debug!(
-            operation,
-            outcome = outcome.as_str(),
-            ms = elapsed.as_millis() as u64,
-            "called ThingSpace"
-        );
-        self.observer.observe(CallReport {
-            operation,
-            outcome,
-            elapsed,
-        });
+        tracing::debug!(operation, outcome = outcome.as_str(), ms = elapsed.as_millis() as u64, "called ThingSpace");
+        self.observer.observe(CallReport { operation, outcome, elapsed });
         result
     }
 }
@@ -169,10 +142,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(deeper) = cause.and_then(|cause| cause.source()) {
         cause = Some(deeper);
     }
-    text::clean(&cause.map_or_else(
-        || "no further reason is known".into(),
-        |cause| cause.to_string(),
-    ))
+    text::clean(&cause.map_or_else(|| "no further reason is known".into(), |cause| cause.to_string()))
 }
 
 /// `Retry-After`: seconds, or a date.
@@ -199,15 +169,10 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_both_forms() {
         assert_eq!(retry_after(&header("7")), Some(Duration::from_secs(7)));
-        let soon = (Timestamp::now() + Duration::from_secs(90))
-            .strftime("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string();
+        let soon = (Timestamp::now() + Duration::from_secs(90)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let wait = retry_after(&header(&soon)).unwrap();
         assert!((85..=90).contains(&wait.as_secs()), "{wait:?}");
-        assert_eq!(
-            retry_after(&header("Sun, 06 Nov 1994 08:49:37 GMT")),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(retry_after(&header("Sun, 06 Nov 1994 08:49:37 GMT")), Some(Duration::ZERO));
         assert_eq!(retry_after(&header("soon")), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
         assert_eq!(retry_after(&header("999999999")), Some(LONGEST_RETRY_AFTER));

@@ -19,5 +19,5 @@ pub use namespace::{Namespace, Output};
 pub use operator::{Admin, Callback, Controller, operator};
 pub use process::Process;
 pub use scene::Scene;
-pub use simulator::{Entry, Simulator};
+pub use simulator::{ACTIVATE, Entry, Simulator};
 pub use wait::{LONG, SHORT, Seen, eventually};

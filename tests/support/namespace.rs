@@ -11,6 +11,7 @@ use euicc_operator::api::{EuiccActivation, ThingSpaceConnection};
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Secret};
 use kube::{Api, Client, Config, Resource, config::Kubeconfig};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use super::{AuditEvent, control_plane, requests};
 
@@ -116,6 +117,13 @@ impl Namespace {
     /// The activation of that name, as it stands now.
     pub async fn activation(&self, name: &str) -> EuiccActivation {
         self.activations().get(name).await.unwrap_or_else(|e| panic!("activation {name}: {e}"))
+    }
+
+    /// Merges into the status of an activation, as the operator would.
+    pub async fn set_status(&self, name: &str, status: Value) {
+        let patch = json!({ "status": status }).to_string();
+        let args = ["patch", "euicc", name, "--subresource=status", "--type=merge", "--patch", &patch];
+        self.kubectl(&args).await.success();
     }
 
     /// What the API server was asked about this namespace so far.

@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use euicc_operator::thingspace::wire::DeviceId;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Process, SHORT};
+use super::{Process, SHORT, fixtures};
 
 /// Path of the request that starts a bill.
-const ACTIVATE: &str = "/devices/profile/actions/activate";
+pub const ACTIVATE: &str = "/devices/profile/actions/activate";
 
 /// A ThingSpace of its own for one test.
 pub struct Simulator {
@@ -96,7 +96,7 @@ impl Simulator {
 
     /// Adds a fault, in the syntax of `--fault`.
     pub async fn fault(&self, spec: &str) {
-        self.call(Method::POST, "/admin/faults", json!({ "spec": spec })).await;
+        self.call(Method::POST, "/admin/faults", json!(spec)).await;
     }
 
     /// Takes all faults away.
@@ -124,6 +124,25 @@ impl Simulator {
         self.call(Method::PUT, "/admin/devices", devices).await;
     }
 
+    /// Puts accounts into its books.
+    pub async fn put_accounts(&self, accounts: Value) {
+        self.call(Method::PUT, "/admin/accounts", accounts).await;
+    }
+
+    /// Calls ThingSpace's own API, as another system of the customer would: `path` follows `/api/m2m/v1`.
+    pub async fn thingspace(&self, method: Method, path: &str, body: Value) -> (u16, String) {
+        let token = self.http.post(format!("{}/ts/v1/oauth2/token", self.endpoint()));
+        let token = token.basic_auth("sim-key", Some("sim-secret")).form(&[("grant_type", "client_credentials")]);
+        let token = string_field(token, "access_token").await;
+        let api = format!("{}/m2m/v1", self.endpoint());
+        let user = json!({"username": "sim-user", "password": fixtures::LOGIN_PASSWORD});
+        let login = self.http.post(format!("{api}/session/login")).bearer_auth(&token).json(&user);
+        let session = string_field(login, "sessionToken").await;
+        let call = self.http.request(method, format!("{api}{path}")).bearer_auth(token).header("VZ-M2M-Token", session);
+        let answer = call.json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         let body = self.call(Method::GET, path, Value::Null).await;
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
@@ -140,6 +159,11 @@ impl Simulator {
         assert!(status.is_success(), "simulator, {method} {path}: {status}: {text}");
         text
     }
+}
+
+async fn string_field(request: RequestBuilder, field: &str) -> String {
+    let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    answer[field].as_str().unwrap_or_else(|| panic!("no {field}: {answer}")).to_owned()
 }
 
 /// For loopback only: no proxy, no TLS of its own making.

@@ -18,11 +18,7 @@ impl PerMinute {
     /// So many a minute; 0 for no limit.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self {
-            limit,
-            window: Timestamp::UNIX_EPOCH,
-            used: 0,
-        }
+        Self { limit, window: Timestamp::UNIX_EPOCH, used: 0 }
     }
 
     /// Whether one more is admitted.
@@ -46,10 +42,7 @@ mod tests {
     fn a_new_minute_admits_again() {
         let mut limit = PerMinute::new(2);
         let now = Timestamp::now();
-        assert_eq!(
-            [0, 1, 59, 60].map(|s| limit.admit(later(now, Duration::from_secs(s)))),
-            [true, true, false, true]
-        );
+        assert_eq!([0, 1, 59, 60].map(|s| limit.admit(later(now, Duration::from_secs(s)))), [true, true, false, true]);
         assert!((0..1000).all(|_| PerMinute::new(0).admit(now)));
     }
 }

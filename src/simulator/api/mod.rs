@@ -50,11 +50,7 @@ pub async fn handle(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, LARGEST).await else {
-        return Reply::html(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "413 Request Entity Too Large",
-        )
-        .into_response();
+        return Reply::html(StatusCode::PAYLOAD_TOO_LARGE, "413 Request Entity Too Large").into_response();
     };
     let call = Call::read_from(&sim, parts, body);
     let position = lock(&sim.journal).push(call.entry(&sim));
@@ -87,24 +83,14 @@ impl Call {
             _ => Value::Null,
         };
         let in_body = json.get("accountName").and_then(Value::as_str);
-        let account = route
-            .as_ref()
-            .and_then(Route::account)
-            .or(in_body)
-            .map(str::to_owned);
+        let account = route.as_ref().and_then(Route::account).or(in_body).map(str::to_owned);
         let world = lock(&sim.world);
         let devices = match &route {
             Some(Route::Status { request_id, .. }) => world.devices_of(request_id),
             _ => named(&json).iter().map(|ids| world.identify(ids)).collect(),
         };
         drop(world);
-        Self {
-            parts,
-            body,
-            route,
-            account,
-            devices,
-        }
+        Self { parts, body, route, account, devices }
     }
 
     fn entry(&self, sim: &Shared) -> Entry {
@@ -116,12 +102,7 @@ impl Call {
             account: self.account.clone(),
             device_ids: self.devices.iter().flat_map(Ids::to_wire).collect(),
             request_id,
-            ..Entry::new(
-                sim.clock.now(),
-                Direction::In,
-                self.parts.method.as_str(),
-                self.parts.uri.path(),
-            )
+            ..Entry::new(sim.clock.now(), Direction::In, self.parts.method.as_str(), self.parts.uri.path())
         }
     }
 
@@ -134,25 +115,15 @@ impl Call {
             Some(Route::Action(action)) => Some(*action),
             _ => None,
         };
-        Occasion {
-            operation: self.operation(),
-            action,
-            account: self.account.as_deref(),
-            devices: &self.devices,
-        }
+        Occasion { operation: self.operation(), action, account: self.account.as_deref(), devices: &self.devices }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     async fn reply(&self, sim: &Arc<Shared>) -> Reply {
-        self.judge(sim)
-            .await
-            .unwrap_or_else(|refusal| refuse(sim, &refusal))
+        self.judge(sim).await.unwrap_or_else(|refusal| refuse(sim, &refusal))
     }
 
     async fn judge(&self, sim: &Arc<Shared>) -> Result<Reply, Refusal> {
@@ -162,25 +133,18 @@ impl Call {
         if !self.parts.uri.path().starts_with("/api/m2m/") {
             return Err(Refusal::NOT_FOUND);
         }
-        let bearer = self
-            .header(header::AUTHORIZATION.as_str())
-            .and_then(|value| value.strip_prefix("Bearer "));
+        let bearer = self.header(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
         lock(&sim.auth).bearer(bearer.map(str::trim), sim.clock.now())?;
         if self.route == Some(Route::Login) {
             return handlers::login(sim, self);
         }
-        let activates = matches!(
-            self.route,
-            Some(Route::Action(Action::Activate | Action::ActivateEnable))
-        );
+        let activates = matches!(self.route, Some(Route::Action(Action::Activate | Action::ActivateEnable)));
         if activates && !lock(&sim.activates).admit(sim.clock.now()) {
             return Err(Refusal::THROTTLED);
         }
         lock(&sim.auth).session(self.header("VZ-M2M-Token"), sim.clock.now())?;
         let route = self.route.as_ref().ok_or(Refusal::NO_RESOURCE)?;
-        let content_type = self
-            .header(header::CONTENT_TYPE.as_str())
-            .unwrap_or_default();
+        let content_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         if route.takes_json() && !content_type.contains("json") {
             return Ok(strike::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
@@ -200,14 +164,8 @@ fn named(body: &Value) -> Vec<Ids> {
         }
         ids
     };
-    let devices = body
-        .get("devices")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let one = body
-        .get("deviceId")
-        .map(|device_id| Value::Array(vec![device_id.clone()]));
+    let devices = body.get("devices").and_then(Value::as_array).into_iter().flatten();
+    let one = body.get("deviceId").map(|device_id| Value::Array(vec![device_id.clone()]));
     devices
         .filter_map(|device| device.get("deviceIds").or_else(|| device.get("ids")))
         .map(list)

@@ -13,29 +13,14 @@ pub enum Route {
     Login,
     Logout,
     Action(Action),
-    Status {
-        account: String,
-        request_id: String,
-        version: u8,
-    },
+    Status { account: String, request_id: String, version: u8 },
     List,
     History,
-    Listeners {
-        account: String,
-    },
-    Register {
-        account: String,
-    },
-    Deregister {
-        account: String,
-        service: String,
-    },
-    Account {
-        account: String,
-    },
-    Plans {
-        account: String,
-    },
+    Listeners { account: String },
+    Register { account: String },
+    Deregister { account: String, service: String },
+    Account { account: String },
+    Plans { account: String },
 }
 
 impl Route {
@@ -49,46 +34,20 @@ impl Route {
             ("POST", ["ts", "v1", "oauth2", "revoke"]) => Self::Revoke,
             ("POST", ["m2m", "v1", "session", "login"]) => Self::Login,
             ("POST", ["m2m", "v1", "session", "logout"]) => Self::Logout,
-            ("POST", ["m2m", "v1", "devices", "profile", "actions", action]) => {
-                Self::Action(Action::parse(action)?)
-            }
+            ("POST", ["m2m", "v1", "devices", "profile", "actions", action]) => Self::Action(Action::parse(action)?),
             ("POST", ["m2m", "v1", "devices", "actions", "list"]) => Self::List,
             ("POST", ["m2m", "v1", "devices", "history", "actions", "list"]) => Self::History,
-            (
-                "GET",
-                [
-                    "m2m",
-                    version @ ("v1" | "v2"),
-                    "accounts",
-                    account,
-                    "requests",
-                    request_id,
-                    "status",
-                ],
-            ) => {
+            ("GET", ["m2m", version @ ("v1" | "v2"), "accounts", account, "requests", request_id, "status"]) => {
                 let version = if *version == "v1" { 1 } else { 2 };
-                Self::Status {
-                    account: text(account),
-                    request_id: text(request_id),
-                    version,
-                }
+                Self::Status { account: text(account), request_id: text(request_id), version }
             }
-            ("GET", ["m2m", "v1", "accounts", account]) => Self::Account {
-                account: text(account),
-            },
-            ("GET", ["m2m", "v1", "plans", account]) => Self::Plans {
-                account: text(account),
-            },
-            ("GET", ["m2m", "v1", "callbacks", account]) => Self::Listeners {
-                account: text(account),
-            },
-            ("POST", ["m2m", "v1", "callbacks", account]) => Self::Register {
-                account: text(account),
-            },
-            ("DELETE", ["m2m", "v1", "callbacks", account, "name", service]) => Self::Deregister {
-                account: text(account),
-                service: text(service),
-            },
+            ("GET", ["m2m", "v1", "accounts", account]) => Self::Account { account: text(account) },
+            ("GET", ["m2m", "v1", "plans", account]) => Self::Plans { account: text(account) },
+            ("GET", ["m2m", "v1", "callbacks", account]) => Self::Listeners { account: text(account) },
+            ("POST", ["m2m", "v1", "callbacks", account]) => Self::Register { account: text(account) },
+            ("DELETE", ["m2m", "v1", "callbacks", account, "name", service]) => {
+                Self::Deregister { account: text(account), service: text(service) }
+            }
             _ => return None,
         })
     }
@@ -107,9 +66,7 @@ impl Route {
             Self::Status { .. } => Operation::Status,
             Self::List => Operation::List,
             Self::History => Operation::History,
-            Self::Listeners { .. } | Self::Register { .. } | Self::Deregister { .. } => {
-                Operation::Callbacks
-            }
+            Self::Listeners { .. } | Self::Register { .. } | Self::Deregister { .. } => Operation::Callbacks,
             Self::Account { .. } => Operation::Account,
             Self::Plans { .. } => Operation::Plans,
         }
@@ -132,10 +89,7 @@ impl Route {
     /// Whether the body has to be JSON.
     #[must_use]
     pub const fn takes_json(&self) -> bool {
-        matches!(
-            self,
-            Self::Login | Self::Action(_) | Self::List | Self::History | Self::Register { .. }
-        )
+        matches!(self, Self::Login | Self::Action(_) | Self::List | Self::History | Self::Register { .. })
     }
 }
 
@@ -146,17 +100,11 @@ mod tests {
     #[test]
     fn paths_are_exact() {
         let parse = |path| Route::parse(&Method::POST, path);
-        assert_eq!(
-            parse("/api/m2m/v1/devices/profile/actions/activate"),
-            Some(Route::Action(Action::Activate))
-        );
+        assert_eq!(parse("/api/m2m/v1/devices/profile/actions/activate"), Some(Route::Action(Action::Activate)));
         assert_eq!(parse("/api/m2m/v1//devices/profile/actions/activate"), None);
         assert_eq!(parse("/api/m2m/v2/devices/profile/actions/activate"), None);
         assert_eq!(parse("/api/m2m/v1/devices/profile/actions/explode"), None);
         assert_eq!(parse("/m2m/v1/session/login"), None);
-        assert_eq!(
-            Route::parse(&Method::GET, "/api/m2m/v1/session/login"),
-            None
-        );
+        assert_eq!(Route::parse(&Method::GET, "/api/m2m/v1/session/login"), None);
     }
 }

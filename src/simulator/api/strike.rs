@@ -37,25 +37,17 @@ pub async fn strike(
     struck: Struck<ReplyFault>,
     reset: &ResetHandle,
 ) -> Response {
-    lock(&sim.journal).update(position, |entry| {
-        entry.fault = Some(struck.name.to_string())
-    });
+    lock(&sim.journal).update(position, |entry| entry.fault = Some(struck.name.to_string()));
     let fault = struck.fault;
     let carried_out = fault.after || matches!(fault.strike, None | Some(Strike::Slow(_)));
-    let reply = if carried_out {
-        Some(call.reply(sim).await)
-    } else {
-        None
-    };
+    let reply = if carried_out { Some(call.reply(sim).await) } else { None };
     if let Some(reply) = &reply {
         note(sim, position, reply, false);
     }
     sim.clock.sleep(fault.delay).await;
     let answer = match fault.strike {
         None => reply.unwrap_or_else(Reply::empty),
-        Some(Strike::Status(status, retry_after)) => {
-            answer_with(sim, call.operation(), status).after(retry_after)
-        }
+        Some(Strike::Status(status, retry_after)) => answer_with(sim, call.operation(), status).after(retry_after),
         Some(Strike::Error(code)) => refuse(sim, &Refusal::code(code, "The error was injected.")),
         Some(Strike::Garbage) => Reply::html(StatusCode::OK, "Scheduled maintenance"),
         Some(Strike::Slow(time)) => {
@@ -84,11 +76,7 @@ fn answer_with(sim: &Shared, operation: Operation, status: StatusCode) -> Reply 
     let oauth = matches!(operation, Operation::Token | Operation::Revoke);
     match status.as_u16() {
         400 | 401 if oauth => {
-            let refusal = Refusal::OAuth {
-                status,
-                error: "invalid_client",
-                description: "The error was injected.",
-            };
+            let refusal = Refusal::OAuth { status, error: "invalid_client", description: "The error was injected." };
             refuse(sim, &refusal)
         }
         401 => refuse(sim, &Refusal::BEARER_INVALID),
@@ -103,19 +91,13 @@ fn answer_with(sim: &Shared, operation: Operation, status: StatusCode) -> Reply 
 /// The shape of the profile pages: `errorCode` is the status.
 pub fn plain(status: StatusCode) -> Reply {
     let message = status.canonical_reason().unwrap_or("Error");
-    Reply::json(
-        status,
-        &json!({"errorCode": status.as_str(), "errorMessage": message}),
-    )
+    Reply::json(status, &json!({"errorCode": status.as_str(), "errorMessage": message}))
 }
 
 fn slowly(sim: &Arc<Shared>, reply: Reply, time: Duration) -> Response {
     let body = reply.bytes().clone();
     let size = body.len().div_ceil(PIECES).max(1);
-    let pieces: Vec<Bytes> = (0..body.len())
-        .step_by(size)
-        .map(|n| body.slice(n..body.len().min(n + size)))
-        .collect();
+    let pieces: Vec<Bytes> = (0..body.len()).step_by(size).map(|n| body.slice(n..body.len().min(n + size))).collect();
     let pause = time / u32::try_from(PIECES).unwrap_or(1);
     let sim = sim.clone();
     let stream = stream::iter(pieces).then(move |piece| {

@@ -61,11 +61,7 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self {
-            set: Vec::new(),
-            next: 1,
-            random: StdRng::seed_from_u64(1),
-        }
+        Self { set: Vec::new(), next: 1, random: StdRng::seed_from_u64(1) }
     }
 }
 
@@ -74,13 +70,7 @@ impl Faults {
     pub fn add(&mut self, spec: Spec) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.set.push(Set {
-            id,
-            name: spec.text.as_str().into(),
-            spec,
-            matched: 0,
-            struck: 0,
-        });
+        self.set.push(Set { id, name: spec.text.as_str().into(), spec, matched: 0, struck: 0 });
         id
     }
 
@@ -94,14 +84,7 @@ impl Faults {
     /// The faults that are set.
     #[must_use]
     pub fn shown(&self) -> Vec<Shown> {
-        self.set
-            .iter()
-            .map(|set| Shown {
-                id: set.id,
-                fault: set.name.to_string(),
-                struck: set.struck,
-            })
-            .collect()
+        self.set.iter().map(|set| Shown { id: set.id, fault: set.name.to_string(), struck: set.struck }).collect()
     }
 
     /// The fault that strikes a reply.
@@ -120,11 +103,7 @@ impl Faults {
         })
     }
 
-    fn strike<T>(
-        &mut self,
-        occasion: Occasion<'_>,
-        pick: fn(&Effect) -> Option<T>,
-    ) -> Option<Struck<T>> {
+    fn strike<T>(&mut self, occasion: Occasion<'_>, pick: fn(&Effect) -> Option<T>) -> Option<Struck<T>> {
         for set in &mut self.set {
             if !matches(&set.spec, occasion) {
                 continue;
@@ -137,18 +116,11 @@ impl Faults {
                 continue;
             }
             set.matched += 1;
-            if set.matched <= selector.skip
-                || selector
-                    .rate
-                    .is_some_and(|rate| !self.random.random_bool(rate))
-            {
+            if set.matched <= selector.skip || selector.rate.is_some_and(|rate| !self.random.random_bool(rate)) {
                 continue;
             }
             set.struck += 1;
-            return Some(Struck {
-                name: set.name.clone(),
-                fault,
-            });
+            return Some(Struck { name: set.name.clone(), fault });
         }
         None
     }
@@ -159,17 +131,9 @@ fn matches(spec: &Spec, occasion: Occasion<'_>) -> bool {
     let operation = spec.operation == occasion.operation
         || spec.operation == Operation::Any && occasion.operation != Operation::Callback;
     operation
-        && selector
-            .account
-            .as_deref()
-            .is_none_or(|account| occasion.account == Some(account))
-        && selector
-            .action
-            .is_none_or(|action| occasion.action == Some(action))
-        && selector
-            .device
-            .as_deref()
-            .is_none_or(|id| occasion.devices.iter().any(|device| device.contains(id)))
+        && selector.account.as_deref().is_none_or(|account| occasion.account == Some(account))
+        && selector.action.is_none_or(|action| occasion.action == Some(action))
+        && selector.device.as_deref().is_none_or(|id| occasion.devices.iter().any(|device| device.contains(id)))
 }
 
 #[cfg(test)]
@@ -177,12 +141,7 @@ mod tests {
     use super::{super::identifiers::Kind, *};
 
     fn occasion(operation: Operation, devices: &[Ids]) -> Occasion<'_> {
-        Occasion {
-            operation,
-            action: None,
-            account: None,
-            devices,
-        }
+        Occasion { operation, action: None, account: None, devices }
     }
 
     fn faults(specs: &[&str]) -> Faults {
@@ -196,9 +155,7 @@ mod tests {
     #[test]
     fn skip_and_count_choose_by_order() {
         let mut faults = faults(&["activate:hang,skip=1,count=2"]);
-        let struck: Vec<_> = (0..5)
-            .map(|_| faults.reply(occasion(Operation::Activate, &[])).is_some())
-            .collect();
+        let struck: Vec<_> = (0..5).map(|_| faults.reply(occasion(Operation::Activate, &[])).is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert_eq!(faults.shown()[0].struck, 2);
     }
@@ -209,35 +166,21 @@ mod tests {
         ids.set(Kind::Eid, Some("1".into()));
         ids.set(Kind::Mdn, Some("2".into()));
         let mut faults = faults(&["callback:lost,device=2"]);
-        assert!(
-            faults
-                .callback(occasion(Operation::Callback, &[]))
-                .is_none()
-        );
-        assert!(
-            faults
-                .callback(occasion(Operation::Callback, &[ids]))
-                .is_some()
-        );
+        assert!(faults.callback(occasion(Operation::Callback, &[])).is_none());
+        assert!(faults.callback(occasion(Operation::Callback, &[ids])).is_some());
     }
 
     #[test]
     fn any_is_every_request_and_no_callback() {
         let mut faults = faults(&["any:hang"]);
         assert!(faults.reply(occasion(Operation::Login, &[])).is_some());
-        assert!(
-            faults
-                .callback(occasion(Operation::Callback, &[]))
-                .is_none()
-        );
+        assert!(faults.callback(occasion(Operation::Callback, &[])).is_none());
     }
 
     #[test]
     fn a_rate_strikes_about_its_share() {
         let mut faults = faults(&["list:hang,rate=0.1"]);
-        let struck = (0..1000)
-            .filter(|_| faults.reply(occasion(Operation::List, &[])).is_some())
-            .count();
+        let struck = (0..1000).filter(|_| faults.reply(occasion(Operation::List, &[])).is_some()).count();
         assert!((60..140).contains(&struck), "{struck}");
     }
 }

@@ -99,10 +99,7 @@ impl Operation {
     ];
 
     fn parse(name: &str) -> Option<Self> {
-        Self::NAMES
-            .into_iter()
-            .find(|(own, _)| *own == name)
-            .map(|(_, operation)| operation)
+        Self::NAMES.into_iter().find(|(own, _)| *own == name).map(|(_, operation)| operation)
     }
 }
 
@@ -222,22 +219,15 @@ impl std::str::FromStr for Spec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, rest) = text.split_once(':').ok_or_else(|| {
-            format!("The fault {text} is not of the form OPERATION:KEY[=VALUE],....")
-        })?;
-        let operation = Operation::parse(name.trim())
-            .ok_or_else(|| format!("The fault has no operation {name}."))?;
+        let (name, rest) = text
+            .split_once(':')
+            .ok_or_else(|| format!("The fault {text} is not of the form OPERATION:KEY[=VALUE],...."))?;
+        let operation = Operation::parse(name.trim()).ok_or_else(|| format!("The fault has no operation {name}."))?;
         let mut selector = Selector::default();
         let mut reply = ReplyFault::default();
         let mut callback = CallbackFault::default();
-        for pair in rest
-            .split(',')
-            .map(str::trim)
-            .filter(|pair| !pair.is_empty())
-        {
-            let (key, value) = pair
-                .split_once('=')
-                .map_or((pair, None), |(key, value)| (key, Some(value)));
+        for pair in rest.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').map_or((pair, None), |(key, value)| (key, Some(value)));
             let pair = Pair { key, value };
             let known = select(&mut selector, pair)?
                 || if operation == Operation::Callback {
@@ -249,17 +239,9 @@ impl std::str::FromStr for Spec {
                 return Err(format!("A fault of {name} has no key {key}."));
             }
         }
-        let effect = if operation == Operation::Callback {
-            Effect::Callback(Box::new(callback))
-        } else {
-            Effect::Reply(reply)
-        };
-        Ok(Self {
-            text: text.to_owned(),
-            operation,
-            selector,
-            effect,
-        })
+        let effect =
+            if operation == Operation::Callback { Effect::Callback(Box::new(callback)) } else { Effect::Reply(reply) };
+        Ok(Self { text: text.to_owned(), operation, selector, effect })
     }
 }
 
@@ -277,26 +259,15 @@ impl TryFrom<&Value> for Spec {
 
 /// The string form of the JSON form; `false` and `null` stand for an absent key.
 fn text_of(object: &Map<String, Value>) -> Result<String, String> {
-    let operation = object
-        .get("operation")
-        .and_then(Value::as_str)
-        .ok_or("A fault needs an operation.")?;
-    let pairs = object
-        .iter()
-        .filter(|(key, _)| *key != "operation")
-        .filter_map(|(key, value)| match value {
-            Value::Null | Value::Bool(false) => None,
-            Value::Bool(true) => Some(Ok(key.clone())),
-            Value::String(text) => Some(Ok(format!("{key}={text}"))),
-            Value::Number(number) => Some(Ok(format!("{key}={number}"))),
-            _ => Some(Err(format!(
-                "The value of {key} is neither a string, a number nor a boolean."
-            ))),
-        });
-    Ok(format!(
-        "{operation}:{}",
-        pairs.collect::<Result<Vec<_>, _>>()?.join(",")
-    ))
+    let operation = object.get("operation").and_then(Value::as_str).ok_or("A fault needs an operation.")?;
+    let pairs = object.iter().filter(|(key, _)| *key != "operation").filter_map(|(key, value)| match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::Bool(true) => Some(Ok(key.clone())),
+        Value::String(text) => Some(Ok(format!("{key}={text}"))),
+        Value::Number(number) => Some(Ok(format!("{key}={number}"))),
+        _ => Some(Err(format!("The value of {key} is neither a string, a number nor a boolean."))),
+    });
+    Ok(format!("{operation}:{}", pairs.collect::<Result<Vec<_>, _>>()?.join(",")))
 }
 
 #[derive(Clone, Copy)]
@@ -307,15 +278,11 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     fn text(self) -> Result<String, String> {
-        self.value
-            .map(str::to_owned)
-            .ok_or_else(|| format!("The key {} needs a value.", self.key))
+        self.value.map(str::to_owned).ok_or_else(|| format!("The key {} needs a value.", self.key))
     }
 
     fn parsed<T: std::str::FromStr>(self) -> Result<T, String> {
-        self.text()?
-            .parse()
-            .map_err(|_| format!("The value of {} cannot be read.", self.key))
+        self.text()?.parse().map_err(|_| format!("The value of {} cannot be read.", self.key))
     }
 
     fn flag(self) -> Result<bool, String> {
@@ -346,10 +313,7 @@ fn select(selector: &mut Selector, pair: Pair<'_>) -> Result<bool, String> {
         "account" => selector.account = Some(pair.text()?),
         "action" => {
             let name = pair.text()?;
-            selector.action = Some(
-                Action::parse(&name)
-                    .ok_or_else(|| format!("There is no profile action {name}."))?,
-            );
+            selector.action = Some(Action::parse(&name).ok_or_else(|| format!("There is no profile action {name}."))?);
         }
         "skip" => selector.skip = pair.parsed()?,
         "count" => selector.count = Some(pair.parsed()?),
@@ -406,10 +370,7 @@ fn shape_reply(fault: &mut ReplyFault, pair: Pair<'_>) -> Result<bool, String> {
         _ => return Ok(false),
     };
     if fault.strike.is_some() {
-        return Err(
-            "A fault of a reply does one thing: status, error, hang, reset, garbage or slow."
-                .to_owned(),
-        );
+        return Err("A fault of a reply does one thing: status, error, hang, reset, garbage or slow.".to_owned());
     }
     fault.strike = Some(strike);
     Ok(true)
@@ -426,13 +387,7 @@ fn shape_callback(fault: &mut CallbackFault, pair: Pair<'_>) -> Result<bool, Str
         "early" => fault.early = pair.flag()?,
         "lost" => fault.lost = pair.flag()?,
         "delay" => fault.delay = pair.duration(None)?,
-        "duplicate" => {
-            fault.duplicate = if matches!(pair.value, None | Some("true")) {
-                1
-            } else {
-                pair.parsed()?
-            }
-        }
+        "duplicate" => fault.duplicate = if matches!(pair.value, None | Some("true")) { 1 } else { pair.parsed()? },
         "overlap" => fault.overlap = pair.flag()?,
         "out-of-order" => fault.out_of_order = pair.flag()?,
         "password" => {

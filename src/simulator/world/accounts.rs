@@ -6,9 +6,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::super::errors::Refusal;
-use crate::thingspace::wire::{
-    Account as AccountRecord, CallbackListener, IpPool, RegisterCallback, ServicePlan,
-};
+use crate::thingspace::wire::{Account as AccountRecord, CallbackListener, IpPool, RegisterCallback, ServicePlan};
 
 /// The services that a listener can be registered for (contract section 6.1).
 const SERVICES: [&str; 23] = [
@@ -71,10 +69,7 @@ impl Default for AccountSeed {
         };
         Self {
             account_name: String::new(),
-            service_plans: vec![
-                plan("HybridESim", "Hybrid eSIM", 0),
-                plan("M2M5MB", "M2M 5 MB", 5120),
-            ],
+            service_plans: vec![plan("HybridESim", "Hybrid eSIM", 0), plan("M2M5MB", "M2M 5 MB", 5120)],
             ip_pools: vec![pool],
             carriers: vec!["Verizon Wireless".into()],
             is_provisioning_allowed: true,
@@ -113,26 +108,14 @@ impl Account {
     /// An account without listeners.
     #[must_use]
     pub const fn new(offers: AccountSeed) -> Self {
-        Self {
-            offers,
-            listeners: BTreeMap::new(),
-        }
+        Self { offers, listeners: BTreeMap::new() }
     }
 
     /// Whether a plan can be chosen.
     pub fn plan(&self, code: Option<&str>) -> Result<(), Refusal> {
         match code {
-            Some(code)
-                if !self
-                    .offers
-                    .service_plans
-                    .iter()
-                    .any(|plan| plan.code == code) =>
-            {
-                Err(Refusal::code(
-                    format!("REQUEST_FAILED.{code}.NotFound"),
-                    "The service plan was not found.",
-                ))
+            Some(code) if !self.offers.service_plans.iter().any(|plan| plan.code == code) => {
+                Err(Refusal::code(format!("REQUEST_FAILED.{code}.NotFound"), "The service plan was not found."))
             }
             _ => Ok(()),
         }
@@ -142,9 +125,9 @@ impl Account {
     pub fn pool(&self, name: Option<&str>) -> Result<(), Refusal> {
         let mut pools = self.offers.ip_pools.iter();
         match name {
-            Some(name) if !pools.any(|pool| pool.pool_name == name) => Err(Refusal::bad_value(
-                "carrierIpPoolName is not a pool of the account.",
-            )),
+            Some(name) if !pools.any(|pool| pool.pool_name == name) => {
+                Err(Refusal::bad_value("carrierIpPoolName is not a pool of the account."))
+            }
             None if !pools.any(|pool| pool.is_default_pool) => Err(Refusal::code(
                 "REQUEST_FAILED.DefaultIpPoolNotDefined",
                 "The account has no default IP pool and the request names none.",
@@ -156,9 +139,9 @@ impl Account {
     /// Whether a carrier can be chosen.
     pub fn carrier(&self, name: Option<&str>) -> Result<(), Refusal> {
         match name {
-            Some(name) if !self.offers.carriers.iter().any(|carrier| carrier == name) => Err(
-                Refusal::bad_value("carrierName is not a carrier of the account."),
-            ),
+            Some(name) if !self.offers.carriers.iter().any(|carrier| carrier == name) => {
+                Err(Refusal::bad_value("carrierName is not a carrier of the account."))
+            }
             _ => Ok(()),
         }
     }
@@ -185,10 +168,7 @@ impl Account {
     /// All registrations, passwords in clear as the platform shows them.
     #[must_use]
     pub fn listeners(&self) -> Vec<CallbackListener> {
-        self.listeners
-            .values()
-            .map(|listener| listener.registered.clone())
-            .collect()
+        self.listeners.values().map(|listener| listener.registered.clone()).collect()
     }
 
     /// Registers a listener. `any_port` leaves the allow-list out; `uws` are the API user's own credentials.
@@ -199,30 +179,19 @@ impl Account {
         any_port: bool,
         uws: (&str, &str),
     ) -> Result<(), Refusal> {
-        let invalid = |part: &str, message: &str| {
-            Refusal::code(format!("INPUT_INVALID.{part}.Invalid"), message)
-        };
+        let invalid = |part: &str, message: &str| Refusal::code(format!("INPUT_INVALID.{part}.Invalid"), message);
         if !SERVICES.contains(&wanted.name.as_str()) {
-            return Err(invalid(
-                "CallbackService",
-                "The name is not a callback service.",
-            ));
+            return Err(invalid("CallbackService", "The name is not a callback service."));
         }
         if !reachable(&wanted.url, any_port) {
-            return Err(invalid(
-                "CallbackUrl",
-                "The url is not an http or https address on an allowed port.",
-            ));
+            return Err(invalid("CallbackUrl", "The url is not an http or https address on an allowed port."));
         }
         for (credential, own) in [(&wanted.username, uws.0), (&wanted.password, uws.1)] {
             let Some(credential) = credential else {
                 continue;
             };
             if credential.len() > LONGEST_CREDENTIAL {
-                return Err(invalid(
-                    "CallbackCredentials",
-                    "The username and password have at most 40 characters.",
-                ));
+                return Err(invalid("CallbackCredentials", "The username and password have at most 40 characters."));
             }
             if credential == own {
                 return Err(invalid(
@@ -246,23 +215,14 @@ impl Account {
             username: wanted.username,
             password: wanted.password,
         };
-        self.listeners.insert(
-            wanted.name,
-            Listener {
-                registered,
-                old_password,
-            },
-        );
+        self.listeners.insert(wanted.name, Listener { registered, old_password });
         Ok(())
     }
 
     /// Removes a listener.
     pub fn deregister(&mut self, service: &str) -> Result<(), Refusal> {
         self.listeners.remove(service).map(|_| ()).ok_or_else(|| {
-            Refusal::code(
-                "REQUEST_FAILED.CallbackNotRegistered",
-                "The service has no listener in this account.",
-            )
+            Refusal::code("REQUEST_FAILED.CallbackNotRegistered", "The service has no listener in this account.")
         })
     }
 }
@@ -272,10 +232,7 @@ fn reachable(url: &str, any_port: bool) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
     };
-    if !["http", "https"].contains(&url.scheme())
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
+    if !["http", "https"].contains(&url.scheme()) || !url.username().is_empty() || url.password().is_some() {
         return false;
     }
     // Tests and demos listen on this machine, on whatever port is free; the platform could never reach them there,
@@ -285,10 +242,7 @@ fn reachable(url: &str, any_port: bool) -> bool {
     if any_port || host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
         return true;
     }
-    matches!(
-        url.port_or_known_default(),
-        Some(80 | 443 | 9001..=9006 | 50551..=50559 | 28200..=28220)
-    )
+    matches!(url.port_or_known_default(), Some(80 | 443 | 9001..=9006 | 50551..=50559 | 28200..=28220))
 }
 
 #[cfg(test)]
@@ -313,11 +267,7 @@ mod tests {
         assert_eq!(reachable(url, false), admitted);
     }
 
-    fn register(
-        account: &mut Account,
-        password: &str,
-        duplicate: Duplicate,
-    ) -> Result<(), Refusal> {
+    fn register(account: &mut Account, password: &str, duplicate: Duplicate) -> Result<(), Refusal> {
         let wanted = RegisterCallback {
             name: "DeviceProfileService".into(),
             url: "https://callbacks.example.com/".into(),

@@ -153,10 +153,7 @@ impl Stock {
             Ok(Some(found))
         } else {
             let message = "The identifiers do not belong to one device.";
-            Err(Refusal::code(
-                "INPUT_INVALID.Device.Identifier.Invalid",
-                message,
-            ))
+            Err(Refusal::code("INPUT_INVALID.Device.Identifier.Invalid", message))
         }
     }
 

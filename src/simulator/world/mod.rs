@@ -88,12 +88,7 @@ impl World {
     /// An empty world.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self {
-            policy,
-            accounts: HashMap::new(),
-            stock: Stock::default(),
-            requests: HashMap::new(),
-        }
+        Self { policy, accounts: HashMap::new(), stock: Stock::default(), requests: HashMap::new() }
     }
 
     /// An account.
@@ -110,32 +105,20 @@ impl World {
     pub fn put_account(&mut self, seed: AccountSeed) {
         match self.accounts.get_mut(&seed.account_name) {
             Some(account) => account.offers = seed,
-            None => drop(
-                self.accounts
-                    .insert(seed.account_name.clone(), Account::new(seed)),
-            ),
+            None => drop(self.accounts.insert(seed.account_name.clone(), Account::new(seed))),
         }
     }
 
     /// All accounts, by name.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountSeed> {
-        let mut accounts: Vec<_> = self
-            .accounts
-            .values()
-            .map(|account| account.offers.clone())
-            .collect();
+        let mut accounts: Vec<_> = self.accounts.values().map(|account| account.offers.clone()).collect();
         accounts.sort_by(|a, b| a.account_name.cmp(&b.account_name));
         accounts
     }
 
     /// Adds a device, or changes the one that has its identifiers.
-    pub fn put_device(
-        &mut self,
-        seed: DeviceSeed,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn put_device(&mut self, seed: DeviceSeed, by: &str, now: Timestamp) -> Result<(), Refusal> {
         self.account(&seed.account_name)?;
         let mut ids = Ids::default();
         for device_id in &seed.device_ids {
@@ -148,9 +131,7 @@ impl World {
         }
         let line = match self.stock.resolve(&ids)? {
             Some(line) => line,
-            None => self
-                .stock
-                .add(Line::new(ids.clone(), &seed.account_name, now)),
+            None => self.stock.add(Line::new(ids.clone(), &seed.account_name, now)),
         };
         self.stock.learn(line, &ids);
         if seed.state == State::Active && self.stock.line(line).ids.get(Kind::Mdn).is_none() {
@@ -159,8 +140,7 @@ impl World {
         let line = self.stock.line_mut(line);
         line.account = seed.account_name;
         (line.state, line.before) = (seed.state, seed.state);
-        (line.plan, line.carrier, line.profile_status) =
-            (seed.service_plan, seed.carrier_name, seed.profile_status);
+        (line.plan, line.carrier, line.profile_status) = (seed.service_plan, seed.carrier_name, seed.profile_status);
         if seed.state == State::Active && line.activated.is_none() {
             line.activated = Some((now, by.to_owned()));
         }
@@ -171,12 +151,7 @@ impl World {
     #[must_use]
     pub fn devices(&self, id: Option<&str>) -> Vec<DeviceSeed> {
         match id {
-            Some(id) => self
-                .stock
-                .find_any(id)
-                .map(|line| self.stock.line(line).seed())
-                .into_iter()
-                .collect(),
+            Some(id) => self.stock.find_any(id).map(|line| self.stock.line(line).seed()).into_iter().collect(),
             None => self.stock.after(None).map(Line::seed).collect(),
         }
     }
@@ -191,64 +166,41 @@ impl World {
     /// The devices of a request.
     #[must_use]
     pub fn devices_of(&self, request_id: &str) -> Vec<Ids> {
-        self.requests.get(request_id).map_or_else(Vec::new, |r| {
-            r.parts.iter().map(|part| part.ids.clone()).collect()
-        })
+        self.requests.get(request_id).map_or_else(Vec::new, |r| r.parts.iter().map(|part| part.ids.clone()).collect())
     }
 
     /// What was or will be told about a request, for support to send again.
     #[must_use]
     pub fn reports(&self, request_id: &str) -> Option<Vec<Arc<Report>>> {
         let request = self.requests.get(request_id)?;
-        Some(
-            request
-                .parts
-                .iter()
-                .filter_map(|part| part.report.clone())
-                .collect(),
-        )
+        Some(request.parts.iter().filter_map(|part| part.report.clone()).collect())
     }
 
     /// Accepts a profile action or refuses it as a whole. An accepted one is pending until [`World::settle`] was
     /// called for each of its devices.
-    pub fn accept(
-        &mut self,
-        action: Action,
-        order: Order,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<String, Refusal> {
+    pub fn accept(&mut self, action: Action, order: Order, by: &str, now: Timestamp) -> Result<String, Refusal> {
         let account = self.account(&order.account)?;
         account.carrier(order.carrier.as_deref())?;
         account.plan(order.plan.as_deref())?;
         if action.activates() {
             account.pool(order.pool.as_deref())?;
             if !account.offers.is_provisioning_allowed {
-                return Err(Refusal::code(
-                    "REQUEST_FAILED.AccountName",
-                    "The account may not provision lines.",
-                ));
+                return Err(Refusal::code("REQUEST_FAILED.AccountName", "The account may not provision lines."));
             }
         }
         // Everything is looked at before anything is changed: a request is accepted whole or not at all.
         let mut admitted = Vec::with_capacity(order.devices.len());
         for ids in &order.devices {
             let line = self.admit(action, &order.account, ids, now)?;
-            let twice = admitted
-                .iter()
-                .any(|(other, _, own)| line.0.is_some() && *other == line.0 || *own == ids);
+            let twice = admitted.iter().any(|(other, _, own)| line.0.is_some() && *other == line.0 || *own == ids);
             if twice {
-                return Err(Refusal::code(
-                    "INPUT_INVALID.Device.Identifier.Invalid",
-                    "A device is named twice.",
-                ));
+                return Err(Refusal::code("INPUT_INVALID.Device.Identifier.Invalid", "A device is named twice."));
             }
             admitted.push((line.0, line.1, ids));
         }
         let mut parts = Vec::with_capacity(admitted.len());
         for (line, doomed, ids) in admitted {
-            let id =
-                line.unwrap_or_else(|| self.stock.add(Line::new(ids.clone(), &order.account, now)));
+            let id = line.unwrap_or_else(|| self.stock.add(Line::new(ids.clone(), &order.account, now)));
             self.stock.learn(id, ids);
             let line = self.stock.line_mut(id);
             if action.provisions() {
@@ -258,22 +210,10 @@ impl World {
                 line.before = line.state;
                 line.state = passing;
             }
-            parts.push(Part {
-                line: id,
-                ids: line.ids.clone(),
-                doomed,
-                done: None,
-                report: None,
-            });
+            parts.push(Part { line: id, ids: line.ids.clone(), doomed, done: None, report: None });
         }
         let request_id = Uuid::new_v4().to_string();
-        let request = Request {
-            account: order.account.clone(),
-            action,
-            order,
-            by: by.to_owned(),
-            parts,
-        };
+        let request = Request { account: order.account.clone(), action, order, by: by.to_owned(), parts };
         self.requests.insert(request_id.clone(), request);
         Ok(request_id)
     }
@@ -287,34 +227,20 @@ impl World {
         now: Timestamp,
     ) -> Result<(Option<LineId>, Option<(&'static str, &'static str)>), Refusal> {
         let invalid_state = |state: State| {
-            let message = format!(
-                "A device that is {} cannot {}.",
-                state.listed(),
-                action.name()
-            );
+            let message = format!("A device that is {} cannot {}.", state.listed(), action.name());
             Err(Refusal::code("INPUT_INVALID.DeviceState.Invalid", message))
         };
         let Some(id) = self.stock.resolve(ids)? else {
             if self.policy.strict_stock {
-                return Err(Refusal::code(
-                    "REQUEST_FAILED.DeviceNotFound",
-                    "The device was not found.",
-                ));
+                return Err(Refusal::code("REQUEST_FAILED.DeviceNotFound", "The device was not found."));
             }
-            return if action.activates() {
-                Ok((None, None))
-            } else {
-                invalid_state(State::PreActive)
-            };
+            return if action.activates() { Ok((None, None)) } else { invalid_state(State::PreActive) };
         };
         let limit = self.policy.actions_per_day;
         let line = self.stock.line_mut(id);
         if line.account != account {
             let message = "The device is not in the account.";
-            return Err(Refusal::code(
-                "INPUT_INVALID.Device.Account.Invalid",
-                message,
-            ));
+            return Err(Refusal::code("INPUT_INVALID.Device.Account.Invalid", message));
         }
         let doomed = match action.admission(line.state) {
             Admission::Refused => return invalid_state(line.state),
@@ -326,31 +252,17 @@ impl World {
         };
         if limit > 0 && action.provisions() && line.provisioned_today(now) >= limit {
             let message = format!("A line takes at most {limit} provisioning actions a day.");
-            return Err(Refusal::code(
-                "REQUEST_FAILED.ProvisioningLimitExceeded",
-                message,
-            ));
+            return Err(Refusal::code("REQUEST_FAILED.ProvisioningLimitExceeded", message));
         }
         Ok((Some(id), doomed))
     }
 
     /// Ends one device's part of a request; `None` when it has ended before.
-    pub fn settle(
-        &mut self,
-        request_id: &str,
-        part: usize,
-        ended: Ended,
-        now: Timestamp,
-    ) -> Option<Arc<Report>> {
+    pub fn settle(&mut self, request_id: &str, part: usize, ended: Ended, now: Timestamp) -> Option<Arc<Report>> {
         let request = self.requests.get_mut(request_id)?;
         let (action, order, by) = (request.action, &request.order, &request.by);
-        let part = request
-            .parts
-            .get_mut(part)
-            .filter(|part| part.done.is_none())?;
-        let doomed = part
-            .doomed
-            .map(|(code, text)| Failure::Fault(code.to_owned(), text.to_owned()));
+        let part = request.parts.get_mut(part).filter(|part| part.done.is_none())?;
+        let doomed = part.doomed.map(|(code, text)| Failure::Fault(code.to_owned(), text.to_owned()));
         let failure = doomed.or(ended.failure);
         let starts = part.doomed.is_none();
         if failure.is_none() && action.activates() {
@@ -364,54 +276,31 @@ impl World {
             if action.passing().is_some() {
                 line.state = action.reaches();
             }
-            line.profile_status = ended
-                .profile_status
-                .or(action.profile_status().map(str::to_owned))
-                .or(line.profile_status.take());
+            line.profile_status =
+                ended.profile_status.or(action.profile_status().map(str::to_owned)).or(line.profile_status.take());
             if action.activates() {
                 line.plan.clone_from(&order.plan);
-                line.carrier = Some(
-                    order
-                        .carrier
-                        .clone()
-                        .unwrap_or_else(|| "Verizon Wireless".to_owned()),
-                );
+                line.carrier = Some(order.carrier.clone().unwrap_or_else(|| "Verizon Wireless".to_owned()));
                 line.activated = Some((now, by.clone()));
                 line.activations += 1;
             }
         } else if starts && action.passing().is_some() {
             // A failed activation may leave the device listed as deactivated (contract section 11).
-            line.state = if action.activates() {
-                State::Deactive
-            } else {
-                line.before
-            };
+            line.state = if action.activates() { State::Deactive } else { line.before };
         }
-        line.history
-            .push(event(action, failure.is_none(), line, by, now));
+        line.history.push(event(action, failure.is_none(), line, by, now));
         let outcome = match failure {
             Some(Failure::Fault(code, text)) => Outcome::Fault { code, text },
             failure => Outcome::Device {
-                result: if failure.is_none() {
-                    Ending::Success
-                } else {
-                    Ending::Failed
-                },
+                result: if failure.is_none() { Ending::Success } else { Ending::Failed },
                 state: line.state,
                 profile_status: line.profile_status.clone(),
-                address_updated: order
-                    .place_of_use
-                    .then_some(!ended.address_failed && failure.is_none()),
+                address_updated: order.place_of_use.then_some(!ended.address_failed && failure.is_none()),
                 carrier: line.carrier.clone(),
             },
         };
         part.ids = line.ids.clone();
-        let report = Report::new(
-            request_id.to_owned(),
-            order.account.clone(),
-            line.ids.clone(),
-            outcome,
-        );
+        let report = Report::new(request_id.to_owned(), order.account.clone(), line.ids.clone(), outcome);
         part.done = Some(report.succeeded());
         let report = Arc::new(report);
         part.report = Some(report.clone());
@@ -430,20 +319,12 @@ impl World {
             address_updated: None,
             carrier: line.carrier.clone(),
         };
-        Some(Report::new(
-            request_id.to_owned(),
-            request.account.clone(),
-            line.ids.clone(),
-            outcome,
-        ))
+        Some(Report::new(request_id.to_owned(), request.account.clone(), line.ids.clone(), outcome))
     }
 }
 
 fn no_account() -> Refusal {
-    Refusal::code(
-        "REQUEST_FAILED.AccountNotFound",
-        "The account was not found.",
-    )
+    Refusal::code("REQUEST_FAILED.AccountNotFound", "The account was not found.")
 }
 
 fn event(action: Action, done: bool, line: &Line, by: &str, now: Timestamp) -> HistoryEntry {

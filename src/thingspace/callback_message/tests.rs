@@ -34,37 +34,21 @@ fn profile(body: &mut Value) -> &mut Value {
 }
 
 fn id(kind: &str, id: &str) -> DeviceId {
-    DeviceId {
-        kind: kind.into(),
-        id: id.into(),
-    }
+    DeviceId { kind: kind.into(), id: id.into() }
 }
 
 #[test]
 fn a_success_is_read_whole() {
     let message = read(&success());
     assert_eq!(message.verdict, Verdict::Success);
-    assert_eq!(
-        message.request_id.unwrap().as_str(),
-        "d1f08526-5443-4054-9a29-4456490ea9f8"
-    );
+    assert_eq!(message.request_id.unwrap().as_str(), "d1f08526-5443-4054-9a29-4456490ea9f8");
     assert_eq!(
         message.device_ids,
-        [
-            id("iccid", "89148000000800139708"),
-            id("imei", "490154203237518"),
-            id("mdn", "5551234567")
-        ]
+        [id("iccid", "89148000000800139708"), id("imei", "490154203237518"), id("mdn", "5551234567")]
     );
-    assert_eq!(
-        (message.callback_count, message.max_callback_threshold),
-        (Some(1), Some(4))
-    );
+    assert_eq!((message.callback_count, message.max_callback_threshold), (Some(1), Some(4)));
     assert_eq!(message.credentials.username.expose_secret(), "canary-user");
-    assert_eq!(
-        message.credentials.password.expose_secret(),
-        "canary-password"
-    );
+    assert_eq!(message.credentials.password.expose_secret(), "canary-password");
     let some = |text: &str| Some(text.to_owned());
     let expected = DeviceProfile {
         state: some("Active"),
@@ -98,9 +82,7 @@ fn a_fault_is_a_failure_whatever_the_status() {
             },
             "status": status, "callbackCount": 1, "maxCallbackThreshold": 4,
         }));
-        let Verdict::Failure { code, text } = message.verdict else {
-            panic!("{status}")
-        };
+        let Verdict::Failure { code, text } = message.verdict else { panic!("{status}") };
         assert!(code.unwrap().is("REQUEST_FAILED.DeviceAlreadyActive"));
         assert_eq!(text, "REQUEST_FAILED. Device is already active");
         assert_eq!(message.profile, None);
@@ -111,9 +93,7 @@ fn a_fault_is_a_failure_whatever_the_status() {
 fn a_fault_in_another_shape_is_still_a_failure_and_an_empty_one_is_none() {
     let mut body = success();
     body["faultResponse"] = "not today".into();
-    let Verdict::Failure { text, .. } = read(&body).verdict else {
-        panic!()
-    };
+    let Verdict::Failure { text, .. } = read(&body).verdict else { panic!() };
     assert_eq!(text, "not today");
     for nothing in [json!(null), json!({}), json!([]), json!("")] {
         body["faultResponse"] = nothing;
@@ -127,12 +107,7 @@ fn a_request_on_hold_is_not_final() {
         "status": "Failed",
         "faultResponse": {"faultcode": "X.REQUEST_ONHOLD.Credit", "faultstring": "Awaiting credit approval"},
     }));
-    assert_eq!(
-        message.verdict,
-        Verdict::Warning {
-            text: "Awaiting credit approval".into()
-        }
-    );
+    assert_eq!(message.verdict, Verdict::Warning { text: "Awaiting credit approval".into() });
 }
 
 #[test]
@@ -142,13 +117,8 @@ fn a_failed_profile_response_is_a_failure_with_the_cards_words() {
     profile(&mut body)["euiccStatus"] = "EXPIRED".into();
     profile(&mut body)["euiccStatusCode"] = "1.6/5.3".into();
     profile(&mut body)["euiccStatusDesc"] = "Time to live expired".into();
-    let Verdict::Failure { code, text } = read(&body).verdict else {
-        panic!()
-    };
-    assert_eq!(
-        (code.unwrap().raw.as_str(), text.as_str()),
-        ("1.6/5.3", "Time to live expired")
-    );
+    let Verdict::Failure { code, text } = read(&body).verdict else { panic!() };
+    assert_eq!((code.unwrap().raw.as_str(), text.as_str()), ("1.6/5.3", "Time to live expired"));
 }
 
 #[rstest]
@@ -169,11 +139,7 @@ fn a_failed_profile_response_is_a_failure_with_the_cards_words() {
         code: Some(ErrorCode::new("1.2.365")), text: "EUICC device profile has been updated".into()
     }
 )]
-fn status_and_state_decide(
-    #[case] status: &str,
-    #[case] state: Option<&str>,
-    #[case] expected: Verdict,
-) {
+fn status_and_state_decide(#[case] status: &str, #[case] state: Option<&str>, #[case] expected: Verdict) {
     let mut body = success();
     body["status"] = status.into();
     profile(&mut body)["state"] = state.map_or(Value::Null, Value::from);
@@ -193,26 +159,17 @@ fn a_failed_address_update_does_not_fail_the_line() {
     profile(&mut body)["euiccSubAddressUpdateStatus"] = "FAILED".into();
     let message = read(&body);
     assert_eq!(message.verdict, Verdict::Success);
-    assert_eq!(
-        message.profile.unwrap().address_update_status.unwrap(),
-        "FAILED"
-    );
+    assert_eq!(message.profile.unwrap().address_update_status.unwrap(), "FAILED");
 }
 
 #[test]
 fn a_deactivation_succeeds_by_the_opposite_state() {
     let mut body = success();
-    assert!(matches!(
-        read(&body).verdict_of_deactivation(),
-        Verdict::Failure { .. }
-    ));
+    assert!(matches!(read(&body).verdict_of_deactivation(), Verdict::Failure { .. }));
     profile(&mut body)["state"] = "deactive".into();
     assert_eq!(read(&body).verdict_of_deactivation(), Verdict::Success);
     profile(&mut body)["state"] = "pending deactivation".into();
-    assert!(matches!(
-        read(&body).verdict_of_deactivation(),
-        Verdict::Warning { .. }
-    ));
+    assert!(matches!(read(&body).verdict_of_deactivation(), Verdict::Warning { .. }));
 }
 
 #[test]
@@ -226,17 +183,8 @@ fn pascal_case_string_counters_and_lists_of_one_are_understood() {
     }));
     assert_eq!(message.verdict, Verdict::Success);
     assert_eq!(message.request_id.unwrap().as_str(), "r-1");
-    assert_eq!(
-        message.device_ids,
-        [
-            id("eid", "89034011560010000000000000000121"),
-            id("mdn", "5551234567")
-        ]
-    );
-    assert_eq!(
-        (message.callback_count, message.max_callback_threshold),
-        (Some(2), Some(4))
-    );
+    assert_eq!(message.device_ids, [id("eid", "89034011560010000000000000000121"), id("mdn", "5551234567")]);
+    assert_eq!((message.callback_count, message.max_callback_threshold), (Some(2), Some(4)));
     assert_eq!(message.credentials.password.expose_secret(), "1234");
 }
 
@@ -249,12 +197,7 @@ fn whatever_is_absent_or_odd_is_left_out() {
     assert_eq!(message.request_id, None);
     assert!(message.device_ids.is_empty());
     assert_eq!((message.callback_count, message.profile), (None, None));
-    assert_eq!(
-        message.verdict,
-        Verdict::Warning {
-            text: "ThingSpace gives no status".into()
-        }
-    );
+    assert_eq!(message.verdict, Verdict::Warning { text: "ThingSpace gives no status".into() });
     assert!(message.credentials.password.expose_secret().is_empty());
 }
 
@@ -262,9 +205,7 @@ fn whatever_is_absent_or_odd_is_left_out() {
 fn texts_and_lists_are_bounded_and_clean() {
     let mut body = success();
     profile(&mut body)["euiccStatusDesc"] = format!("a\u{1b}[31m\n{}", "x".repeat(9000)).into();
-    body["deviceIds"] = (0..1000)
-        .map(|n| json!({"kind": "imei", "id": n}))
-        .collect();
+    body["deviceIds"] = (0..1000).map(|n| json!({"kind": "imei", "id": n})).collect();
     let message = read(&body);
     let text = message.profile.unwrap().euicc_status_desc.unwrap();
     assert!(text.chars().count() <= 301 && !text.contains(char::is_control));
@@ -277,20 +218,13 @@ fn texts_and_lists_are_bounded_and_clean() {
 #[case(b"{", UnreadableCallback::NotAnObject)]
 #[case(b"\xff", UnreadableCallback::NotAnObject)]
 #[case(&[b' '; MAX_CALLBACK_BODY + 1], UnreadableCallback::TooLong)]
-fn only_an_object_of_bounded_size_is_a_message(
-    #[case] body: &[u8],
-    #[case] error: UnreadableCallback,
-) {
+fn only_an_object_of_bounded_size_is_a_message(#[case] body: &[u8], #[case] error: UnreadableCallback) {
     assert_eq!(CallbackMessage::parse(body).unwrap_err(), error);
 }
 
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
-    let body = format!(
-        r#"{{"status":{}1{}}}"#,
-        "[".repeat(100_000),
-        "]".repeat(100_000)
-    );
+    let body = format!(r#"{{"status":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert!(CallbackMessage::parse(body.as_bytes()).is_err());
 }
 

@@ -44,11 +44,7 @@ fn dotted(code: &str) -> String {
 #[case(413, "", Outcome::Refused)]
 #[case(415, "", Outcome::Refused)]
 #[case(429, "", Outcome::Later)]
-#[case(
-    503,
-    r#"{"fault":{"code":900800,"message":"Message throttled out"}}"#,
-    Outcome::Later
-)]
+#[case(503, r#"{"fault":{"code":900800,"message":"Message throttled out"}}"#, Outcome::Later)]
 #[case(302, "", Outcome::Refused)]
 #[case(303, "", Outcome::Unknown)]
 #[case(408, "", Outcome::Unknown)]
@@ -80,38 +76,21 @@ fn refused_access_is_told_by_the_body(
     #[case] body: &str,
     #[case] expected: Option<(bool, bool, bool)>,
 ) {
-    let expected = expected.map(|(token, session, named)| AccessRefusal {
-        token,
-        session,
-        named,
-    });
+    let expected = expected.map(|(token, session, named)| AccessRefusal { token, session, named });
     assert_eq!(reply(status, body).access_refusal(), expected);
 }
 
 #[test]
 fn an_error_repeats_no_secret_and_no_novel() {
-    let body = format!(
-        r#"{{"errorCode":"x canary-secret","errorMessage":"canary-password {}"}}"#,
-        "a".repeat(9000)
-    );
+    let body = format!(r#"{{"errorCode":"x canary-secret","errorMessage":"canary-password {}"}}"#, "a".repeat(9000));
     let error = reply(400, &body).error().to_string();
     assert!(!error.contains("canary") && error.len() < 800, "{error}");
 }
 
 #[test]
 fn an_error_keeps_code_message_and_wait() {
-    let CallError::Later {
-        code,
-        message,
-        retry_after,
-    } = reply(429, GATEWAY).error()
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (code.raw.as_str(), message.as_str()),
-        ("900901", "Invalid Credentials")
-    );
+    let CallError::Later { code, message, retry_after } = reply(429, GATEWAY).error() else { panic!() };
+    assert_eq!((code.raw.as_str(), message.as_str()), ("900901", "Invalid Credentials"));
     assert_eq!(retry_after, Some(Duration::from_secs(9)));
     let error = reply(503, "").error().to_string();
     assert_eq!(
@@ -119,22 +98,13 @@ fn an_error_keeps_code_message_and_wait() {
         "It is not known whether ThingSpace acted on the request: ThingSpace answered 503 Service Unavailable: it \
          gave no reason"
     );
-    assert!(matches!(
-        reply(401, GATEWAY).error(),
-        CallError::NotSent {
-            cause: NotSent::Credentials(_)
-        }
-    ));
+    assert!(matches!(reply(401, GATEWAY).error(), CallError::NotSent { cause: NotSent::Credentials(_) }));
 }
 
 #[test]
 fn nulls_count_as_absent() {
-    let list: crate::thingspace::wire::DeviceList = reply(
-        200,
-        r#"{"hasMoreData":null,"devices":[null,{"groupNames":null}]}"#,
-    )
-    .json()
-    .unwrap();
+    let list: crate::thingspace::wire::DeviceList =
+        reply(200, r#"{"hasMoreData":null,"devices":[null,{"groupNames":null}]}"#).json().unwrap();
     assert_eq!(list.devices.len(), 1);
 }
 
@@ -144,27 +114,17 @@ fn nulls_count_as_absent() {
 #[case("{")]
 #[case("[]")]
 fn an_unreadable_success_is_unknown(#[case] body: &str) {
-    let error = reply(200, body)
-        .json::<crate::thingspace::wire::Accepted>()
-        .unwrap_err();
+    let error = reply(200, body).json::<crate::thingspace::wire::Accepted>().unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
 #[rstest]
 #[case(404, "", true)]
 #[case(400, &dotted("REQUEST_FAILED.RequestNotFound"), true)]
-#[case(
-    400,
-    r#"{"fault":{"code":"900906","message":"No matching resource found"}}"#,
-    true
-)]
+#[case(400, r#"{"fault":{"code":"900906","message":"No matching resource found"}}"#, true)]
 #[case(400, &dotted("INPUT_INVALID.Account.NotDefined"), false)]
 #[case(403, XML, false)]
 #[case(503, "", false)]
-fn a_request_may_be_unknown_to_thingspace(
-    #[case] status: u16,
-    #[case] body: &str,
-    #[case] unknown: bool,
-) {
+fn a_request_may_be_unknown_to_thingspace(#[case] status: u16, #[case] body: &str, #[case] unknown: bool) {
     assert_eq!(reply(status, body).is_unknown_request(), unknown);
 }

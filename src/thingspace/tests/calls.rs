@@ -10,10 +10,7 @@ use super::*;
 
 pub(super) fn ids() -> Vec<wire::DeviceId> {
     [("mdn", "1"), ("eid", "2"), ("imei", "3"), ("iccid", "4")]
-        .map(|(kind, id)| wire::DeviceId {
-            kind: kind.into(),
-            id: id.into(),
-        })
+        .map(|(kind, id)| wire::DeviceId { kind: kind.into(), id: id.into() })
         .to_vec()
 }
 
@@ -29,27 +26,15 @@ async fn every_operation_can_run_in_a_task_of_its_own() {
     task(client.callbacks(ACCOUNT));
     task(client.logout());
     let own = client.clone();
-    tokio::spawn(async move { activate(&own).await })
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::spawn(async move { activate(&own).await }).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn an_activation_that_is_answered_too_late_or_badly_has_an_unknown_outcome() {
     let cases = [
-        Say {
-            after: Duration::from_secs(5),
-            ..say(200, json!({"requestId": "r"}))
-        },
-        Say {
-            cut: true,
-            ..say(200, r#"{"requestId":"#)
-        },
-        Say {
-            cut: true,
-            ..say(400, r#"{"errorCode":"#)
-        },
+        Say { after: Duration::from_secs(5), ..say(200, json!({"requestId": "r"})) },
+        Say { cut: true, ..say(200, r#"{"requestId":"#) },
+        Say { cut: true, ..say(400, r#"{"errorCode":"#) },
         say(200, "<html>"),
         say(200, json!({"requestId": "x".repeat(65)})),
         say(200, "x".repeat(5 * 1024 * 1024)),
@@ -69,39 +54,22 @@ async fn an_activation_that_is_answered_too_late_or_badly_has_an_unknown_outcome
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let fake = Fake::start(|seen| {
-        (seen.path == ACTIVATE).then(|| Say {
-            header: Some(("location", "/api/elsewhere".into())),
-            ..say(307, "")
-        })
+        (seen.path == ACTIVATE).then(|| Say { header: Some(("location", "/api/elsewhere".into())), ..say(307, "") })
     })
     .await;
     let error = activate(&client(&fake)).await.unwrap_err();
-    assert_eq!(
-        (error.outcome(), fake.count("/api/elsewhere")),
-        (Outcome::Refused, 0)
-    );
+    assert_eq!((error.outcome(), fake.count("/api/elsewhere")), (Outcome::Refused, 0));
 }
 
 #[tokio::test]
 async fn too_many_requests_says_when_to_come_again() {
     let fake = Fake::start(|seen| {
-        (seen.path == ACTIVATE).then(|| Say {
-            header: Some(("retry-after", "30".into())),
-            ..say(429, "")
-        })
+        (seen.path == ACTIVATE).then(|| Say { header: Some(("retry-after", "30".into())), ..say(429, "") })
     })
     .await;
     let error = activate(&client(&fake)).await.unwrap_err();
-    let CallError::Later {
-        code, retry_after, ..
-    } = error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        (code.raw.as_str(), retry_after),
-        ("429", Some(Duration::from_secs(30)))
-    );
+    let CallError::Later { code, retry_after, .. } = error else { panic!("{error:?}") };
+    assert_eq!((code.raw.as_str(), retry_after), ("429", Some(Duration::from_secs(30))));
     assert_eq!(fake.count(ACTIVATE), 1);
 }
 
@@ -121,20 +89,13 @@ fn hangs_up_after_reading() -> String {
 async fn a_connection_that_breaks_after_the_request_leaves_the_login_counted_as_failed() {
     let fake = Fake::start(|_| None).await;
     let ledger = Arc::new(MemoryLedger::default());
-    let endpoint = Endpoint::new(
-        &hangs_up_after_reading(),
-        Some(&format!("{}/ts/v1", fake.api())),
-        true,
-    )
-    .unwrap();
+    let endpoint = Endpoint::new(&hangs_up_after_reading(), Some(&format!("{}/ts/v1", fake.api())), true).unwrap();
     let client = Client::new(endpoint, credentials("1"), ledger.clone(), config()).unwrap();
     let error = activate(&client).await.unwrap_err();
     assert!(
         matches!(
             &error,
-            CallError::NotSent {
-                cause: NotSent::Credentials(CredentialsProblem::LoginUnanswered { .. })
-            }
+            CallError::NotSent { cause: NotSent::Credentials(CredentialsProblem::LoginUnanswered { .. }) }
         ),
         "{error:?}"
     );
@@ -144,33 +105,15 @@ async fn a_connection_that_breaks_after_the_request_leaves_the_login_counted_as_
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent_and_no_login_is_counted() {
     let fake = Fake::start(|_| None).await;
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let endpoint = Endpoint::new(
-        &format!("http://{closed}/api"),
-        Some(&format!("{}/ts/v1", fake.api())),
-        true,
-    )
-    .unwrap();
+    let endpoint =
+        Endpoint::new(&format!("http://{closed}/api"), Some(&format!("{}/ts/v1", fake.api())), true).unwrap();
     let client = Client::new(endpoint, credentials("1"), ledger.clone(), config()).unwrap();
     for _ in 0..3 {
         let error = activate(&client).await.unwrap_err();
-        assert!(
-            matches!(
-                &error,
-                CallError::NotSent {
-                    cause: NotSent::Network(_)
-                }
-            ),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains("could not be reached"),
-            "{error}"
-        );
+        assert!(matches!(&error, CallError::NotSent { cause: NotSent::Network(_) }), "{error:?}");
+        assert!(error.to_string().contains("could not be reached"), "{error}");
     }
     assert!(ledger.record().failed.is_empty());
     assert_eq!(fake.count(TOKEN), 1);
@@ -180,23 +123,9 @@ async fn where_nobody_listens_nothing_was_sent_and_no_login_is_counted() {
 async fn a_server_without_tls_is_never_spoken_to_in_tls_terms() {
     let fake = Fake::start(|_| None).await;
     let endpoint = Endpoint::new(&fake.api().replace("http:", "https:"), None, false).unwrap();
-    let client = Client::new(
-        endpoint,
-        credentials("1"),
-        Arc::new(MemoryLedger::default()),
-        config(),
-    )
-    .unwrap();
+    let client = Client::new(endpoint, credentials("1"), Arc::new(MemoryLedger::default()), config()).unwrap();
     let error = activate(&client).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            CallError::NotSent {
-                cause: NotSent::Network(_)
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, CallError::NotSent { cause: NotSent::Network(_) }), "{error:?}");
     assert_eq!(fake.count(TOKEN), 0);
 }
 
@@ -214,68 +143,36 @@ async fn a_requests_status_is_asked_of_v2_and_then_of_v1() {
         move |seen| (seen.path == v2).then(|| say(200, &sub))
     })
     .await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
-    assert_eq!(
-        (progress.overall, fake.count(&v1)),
-        (Progress::Succeeded, 0)
-    );
-    let devices: Vec<Progress> = progress
-        .devices
-        .iter()
-        .map(|device| device.progress)
-        .collect();
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
+    assert_eq!((progress.overall, fake.count(&v1)), (Progress::Succeeded, 0));
+    let devices: Vec<Progress> = progress.devices.iter().map(|device| device.progress).collect();
     assert_eq!(devices, [Progress::Succeeded, Progress::Failed]);
 
     let fake = Fake::start({
         let v2 = v2.clone();
         move |seen| {
             let gone = seen.path == v2;
-            Some(say(
-                if gone { 404 } else { 200 },
-                json!({"requestId": "r-1", "status": "Pending"}),
-            ))
-            .filter(|_| seen.path.ends_with("/status"))
+            Some(say(if gone { 404 } else { 200 }, json!({"requestId": "r-1", "status": "Pending"})))
+                .filter(|_| seen.path.ends_with("/status"))
         }
     })
     .await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
     assert_eq!((progress.overall, fake.count(&v2)), (Progress::Pending, 1));
 
     let fake = Fake::start(|seen| seen.path.ends_with("/status").then(|| say(400, ""))).await;
-    let progress = client(&fake)
-        .request_status(ACCOUNT, &request)
-        .await
-        .unwrap();
-    assert_eq!(
-        (progress.overall, fake.count(&v1), fake.count(&v2)),
-        (Progress::NotKnown, 1, 1)
-    );
+    let progress = client(&fake).request_status(ACCOUNT, &request).await.unwrap();
+    assert_eq!((progress.overall, fake.count(&v1), fake.count(&v2)), (Progress::NotKnown, 1, 1));
 
     let fake = Fake::start(|seen| seen.path.ends_with("/status").then(|| say(503, ""))).await;
-    assert!(
-        client(&fake)
-            .request_status(ACCOUNT, &request)
-            .await
-            .is_err()
-    );
+    assert!(client(&fake).request_status(ACCOUNT, &request).await.is_err());
 }
 
 #[tokio::test]
 async fn registrations_come_as_a_list_as_one_or_as_nothing() {
     let path = format!("/api/m2m/v1/callbacks/{ACCOUNT}");
-    let one =
-        json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService", "url": "https://a/"});
-    for (body, count) in [
-        (json!([one, one]).to_string(), 2),
-        (one.to_string(), 1),
-        (String::new(), 0),
-    ] {
+    let one = json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService", "url": "https://a/"});
+    for (body, count) in [(json!([one, one]).to_string(), 2), (one.to_string(), 1), (String::new(), 0)] {
         let path = path.clone();
         let fake = Fake::start(move |seen| (seen.path == path).then(|| say(200, &body))).await;
         assert_eq!(client(&fake).callbacks(ACCOUNT).await.unwrap().len(), count);
@@ -287,22 +184,10 @@ async fn registrations_come_as_a_list_as_one_or_as_nothing() {
         username: None,
         password: None,
     };
-    client(&fake)
-        .register_callback(ACCOUNT, &registration)
-        .await
-        .unwrap();
-    assert_eq!(
-        fake.seen(&path)[0].json(),
-        json!({"name": "DeviceProfileService", "url": "https://a/"})
-    );
-    client(&fake)
-        .deregister_callback(ACCOUNT, wire::PROFILE_SERVICE)
-        .await
-        .unwrap();
-    assert_eq!(
-        fake.seen(&format!("{path}/name/DeviceProfileService"))[0].method,
-        "DELETE"
-    );
+    client(&fake).register_callback(ACCOUNT, &registration).await.unwrap();
+    assert_eq!(fake.seen(&path)[0].json(), json!({"name": "DeviceProfileService", "url": "https://a/"}));
+    client(&fake).deregister_callback(ACCOUNT, wire::PROFILE_SERVICE).await.unwrap();
+    assert_eq!(fake.seen(&format!("{path}/name/DeviceProfileService"))[0].method, "DELETE");
 }
 
 #[tokio::test]
@@ -311,12 +196,7 @@ async fn a_name_that_would_lead_to_another_path_is_not_sent() {
     let client = client(&fake);
     for account in ["", ".", ".."] {
         let error = client.plans(account).await.unwrap_err();
-        assert!(matches!(
-            error,
-            CallError::NotSent {
-                cause: NotSent::Request(_)
-            }
-        ));
+        assert!(matches!(error, CallError::NotSent { cause: NotSent::Request(_) }));
     }
     client.account("a/b?c").await.unwrap();
     assert_eq!(fake.count("/api/m2m/v1/accounts/a%2Fb%3Fc"), 1);
@@ -328,25 +208,11 @@ async fn each_call_is_reported_with_its_outcome() {
     let reports = Arc::new(Reports::default());
     let client = client(&fake).with_observer(reports.clone());
     activate(&client).await.unwrap();
-    assert_eq!(
-        reports.take(),
-        [
-            ("token", Outcome::Done),
-            ("login", Outcome::Done),
-            ("activate", Outcome::Done)
-        ]
-    );
+    assert_eq!(reports.take(), [("token", Outcome::Done), ("login", Outcome::Done), ("activate", Outcome::Done)]);
     client.find_device(ACCOUNT, &ids()).await.unwrap_err();
     assert_eq!(reports.take(), [("find_device", Outcome::Unknown)]);
     let blocked = Fake::start(|seen| (seen.path == LOGIN).then(|| say(400, ""))).await;
     let client = super::client(&blocked).with_observer(reports.clone());
     client.plans(ACCOUNT).await.unwrap_err();
-    assert_eq!(
-        reports.take(),
-        [
-            ("token", Outcome::Done),
-            ("login", Outcome::NotSent),
-            ("plans", Outcome::NotSent)
-        ]
-    );
+    assert_eq!(reports.take(), [("token", Outcome::Done), ("login", Outcome::NotSent), ("plans", Outcome::NotSent)]);
 }

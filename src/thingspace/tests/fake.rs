@@ -27,11 +27,7 @@ pub(super) struct Say {
 }
 
 pub(super) fn say(status: u16, body: impl ToString) -> Say {
-    Say {
-        status,
-        body: body.to_string(),
-        ..Say::default()
-    }
+    Say { status, body: body.to_string(), ..Say::default() }
 }
 
 /// One request, as the server saw it.
@@ -47,9 +43,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub(super) fn json(&self) -> Value {
@@ -64,9 +58,7 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Answers as `script` says, and where it says nothing, as a ThingSpace in good health.
-    pub(super) async fn start(
-        script: impl Fn(&Seen) -> Option<Say> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) async fn start(script: impl Fn(&Seen) -> Option<Say> + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -87,13 +79,7 @@ impl Fake {
     }
 
     pub(super) fn seen(&self, path: &str) -> Vec<Seen> {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|seen| seen.path == path)
-            .cloned()
-            .collect()
+        self.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
     }
 
     pub(super) fn count(&self, path: &str) -> usize {
@@ -108,13 +94,7 @@ async fn note(request: Request, journal: &Mutex<Vec<Seen>>) -> Seen {
     let path = parts.uri.path().to_owned();
     let nth = journal.iter().filter(|seen| seen.path == path).count();
     let body = String::from_utf8(body.to_vec()).unwrap();
-    journal.push(Seen {
-        method: parts.method.to_string(),
-        path,
-        headers: parts.headers,
-        body,
-        nth,
-    });
+    journal.push(Seen { method: parts.method.to_string(), path, headers: parts.headers, body, nth });
     journal[journal.len() - 1].clone()
 }
 
@@ -126,10 +106,7 @@ async fn answer(say: Say) -> Response {
     }
     let body = match say.cut {
         false => Body::from(say.body),
-        true => Body::from_stream(stream::iter([
-            Ok(say.body),
-            Err(std::io::Error::other("cut")),
-        ])),
+        true => Body::from_stream(stream::iter([Ok(say.body), Err(std::io::Error::other("cut"))])),
     };
     response.body(body).unwrap()
 }
