@@ -4,5 +4,6 @@
 
 mod crds;
 mod editing;
+mod one_activation;
 mod support;
 mod validation;
