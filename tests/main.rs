@@ -4,6 +4,8 @@
 
 mod crds;
 mod editing;
+mod failing;
 mod one_activation;
 mod support;
 mod validation;
+mod waiting;
