@@ -112,7 +112,7 @@ async fn of_several_devices_only_those_that_failed_are_sent_again() {
         assert_eq!(posts[1].is_about(&eid), eid == unlucky, "device {n}");
     }
     let object = scene.namespace.activation("fleet").await;
-    let kept = |n: usize| (&status(&object).devices[n]).clone();
+    let kept = |n: usize| status(&object).devices[n].clone();
     assert_eq!((kept(0), kept(2)), (status(&failed).devices[0].clone(), status(&failed).devices[2].clone()));
 }
 
@@ -152,7 +152,7 @@ async fn shows(scene: &Scene, name: &str, reason: &str, code: &str) -> String {
     let (seen, message) = why(&object);
     assert_eq!(seen, reason);
     assert!(message.contains(code), "{message}");
-    assert_eq!(scene.namespace.until_events(name, &[reason]).await, [message.clone()]);
+    assert_eq!(scene.namespace.until_events(name, &[reason]).await, std::slice::from_ref(&message));
 
     let described = scene.namespace.kubectl(&["describe", "euicc", name]).await.success();
     let (above, events) = described.split_once("\nEvents:").expect("events are described");

@@ -21,5 +21,5 @@ pub use namespace::{Namespace, Output};
 pub use operator::{Admin, Callback, Controller, operator};
 pub use process::Process;
 pub use scene::Scene;
-pub use simulator::{ACTIVATE, Entry, HELD, Simulator};
+pub use simulator::{ACTIVATE, Entry, HELD, Simulator, http_client};
 pub use wait::{LONG, SHORT, Seen, eventually};
