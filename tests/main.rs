@@ -8,5 +8,6 @@ mod failing;
 mod one_activation;
 mod secrets_stay_secret;
 mod support;
+mod unknown_outcome;
 mod validation;
 mod waiting;

@@ -38,6 +38,11 @@ impl Scene {
     /// Ends the callback endpoint in the middle of whatever it does, and starts another at the same address.
     pub async fn crash_callback(&mut self) {
         self.callback.process.kill().await;
+        self.restart_callback().await;
+    }
+
+    /// Starts the callback endpoint anew, at the same address, after it has ended.
+    pub async fn restart_callback(&mut self) {
         let address = self.callback.address.clone();
         self.callback = Callback::start(&["--listen", &address, "--watch-namespace", &self.namespace.name]).await;
     }
