@@ -6,6 +6,7 @@ mod crds;
 mod editing;
 mod failing;
 mod one_activation;
+mod process;
 mod secrets_stay_secret;
 mod support;
 mod unknown_outcome;

@@ -115,6 +115,7 @@ where
         E: std::error::Error + Send + 'static,
     {
         let Self { api, store, writer, listed, mut triggered, .. } = self;
+        let all_listed = listed.clone();
         let changed = watcher(api, watcher::Config::default())
             .default_backoff()
             .modify(trim)
@@ -130,7 +131,7 @@ where
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)
             .map(|key| Ok::<_, watcher::Error>(ReconcileRequest::from(key)))
-            .take_until(stop.cancelled_owned());
+            .take_until(stop.clone().cancelled_owned());
         let reconciler = move |object: Arc<K>, context: Arc<Context>| {
             let (reconcile, metrics) = (reconcile.clone(), Arc::clone(&context.metrics));
             async move {
@@ -150,8 +151,14 @@ where
         let retry = |_: Arc<K>, _: &Failed, _: Arc<Context>| Action::requeue(RETRY);
         let config = Config::default().concurrency(CONCURRENCY);
         let mut done = std::pin::pin!(applier(reconciler, retry, Arc::clone(&context), store, queue, config));
-        while let Some(done) = done.next().await {
+        loop {
             use kube::runtime::controller::Error;
+            let next = tokio::select! {
+                next = done.next() => next,
+                // Until everything is listed nothing is begun, and the applier would wait for a list that nobody reads.
+                () = stop.cancelled(), if !all_listed.is_cancelled() => None,
+            };
+            let Some(done) = next else { return };
             match done {
                 Ok(_) => {}
                 Err(Error::ObjectNotFound(key)) => {
