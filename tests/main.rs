@@ -2,6 +2,8 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod callback_endpoint;
+mod connection;
 mod crds;
 mod editing;
 mod failing;

@@ -79,22 +79,24 @@ async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<
             ),
             stalled: true,
         }),
-        Some(_) => match context.links.get(&namespace, connection) {
-            None => return Ok(()), // about to be reconciled for the first time
-            Some(link) => match link.why_not_ready() {
-                Some(why) => Some(Hold {
-                    reason: "ConnectionNotReady",
-                    message: format!(
-                        "ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."
-                    ),
-                    stalled: false,
-                }),
-                None => {
-                    link.dispatcher.enqueue(object);
-                    None
-                }
-            },
-        },
+        Some(_) => {
+            let why = match context.links.find(&namespace, connection) {
+                None => return Ok(()), // about to be reconciled for the first time
+                Some(Err(why)) => Some(why),
+                Some(Ok(link)) => match link.why_not_ready() {
+                    Some(why) => Some(why),
+                    None => {
+                        link.dispatcher.enqueue(object);
+                        None
+                    }
+                },
+            };
+            why.map(|why| Hold {
+                reason: "ConnectionNotReady",
+                message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
+                stalled: false,
+            })
+        }
     };
     if let Some(hold) = hold {
         context.recorder.record(Arc::clone(object), &Event::Held(hold)).await?;

@@ -54,8 +54,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     let secrets = match read_secrets(&connection, &context).await? {
         Ok(secrets) => secrets,
         Err(problem) => {
-            context.links.remove(&namespace, &name);
-            report(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
+            break_off(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
             return Ok(Action::requeue(SOON));
         }
     };
@@ -70,8 +69,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
         old => match build(&connection, &secrets, old.map(|o| Arc::clone(&o.pace)), &context) {
             Ok(link) => link,
             Err(problem) => {
-                context.links.remove(&namespace, &name);
-                report(&connection, Report::failed("EndpointInvalid", &problem, true), &context).await?;
+                break_off(&connection, Report::failed("EndpointInvalid", &problem, true), &context).await?;
                 return Ok(Action::await_change());
             }
         },
@@ -84,6 +82,15 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     context.trigger_all_of(&namespace, &name);
     // A blocked login waits for another Secret, and the watch on it tells.
     Ok(if blocked { Action::requeue(context.recheck_after) } else { Action::requeue(due_in) })
+}
+
+/// Says why there cannot be a link, to the connection and to the activations that wait for it.
+async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    context.links.break_off(&namespace, &name, &why.why_not_ready().unwrap_or_default());
+    report(connection, why, context).await?;
+    context.trigger_all_of(&namespace, &name);
+    Ok(())
 }
 
 /// Ends what a connection that is gone has left.
