@@ -11,6 +11,7 @@ mod one_activation;
 mod process;
 mod secrets_stay_secret;
 mod support;
+mod suspend_and_delete;
 mod unknown_outcome;
 mod validation;
 mod waiting;

@@ -13,6 +13,7 @@ mod process;
 mod scene;
 mod simulator;
 mod wait;
+mod wiretap;
 
 pub use audit::{AuditEvent, requests};
 pub use control_plane::{ControlPlane, control_plane, repository};
@@ -23,3 +24,4 @@ pub use process::Process;
 pub use scene::Scene;
 pub use simulator::{ACTIVATE, Entry, HELD, Simulator, http_client};
 pub use wait::{LONG, SHORT, Seen, eventually};
+pub use wiretap::Wiretap;

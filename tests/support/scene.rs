@@ -1,6 +1,8 @@
 //! The whole stage: namespace, ThingSpace, both processes of the operator, and a connection between them.
 
-use super::{Callback, Controller, Namespace, Simulator, fixtures};
+use serde_json::json;
+
+use super::{Callback, Controller, Namespace, Simulator, Wiretap, fixtures};
 
 /// Everything that an ordinary promise needs.
 pub struct Scene {
@@ -27,6 +29,14 @@ impl Scene {
         controller.admin.ready().await;
         namespace.wait("Ready", "tsc/verizon").await;
         Self { namespace, simulator, controller, callback }
+    }
+
+    /// Hears from now on what the operator says to ThingSpace.
+    pub async fn listen_in(&self) -> Wiretap {
+        let tap = Wiretap::before(&self.simulator).await;
+        let patch = json!({"spec": {"endpoint": tap.endpoint()}}).to_string();
+        self.namespace.kubectl(&["patch", "tsc", "verizon", "--type=merge", "--patch", &patch]).await.success();
+        tap
     }
 
     /// Ends the controller in the middle of whatever it does, and starts another.
