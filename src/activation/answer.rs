@@ -45,7 +45,7 @@ impl Machine<'_> {
         keep_profile(device, &report.profile);
         match verdict {
             Verdict::Success => self.succeed(index),
-            Verdict::Warning => self.awaiting(),
+            Verdict::Warning => {}
             Verdict::Failure { code, .. } if calls_for_a_look(&code) && action == Action::Activate => {
                 self.status.devices[index].fault_code = Some(code);
                 self.look_now();

@@ -92,15 +92,20 @@ impl Machine<'_> {
         }
     }
 
+    /// Says what stands against sending, if sending is due at all.
     pub(super) fn hold(&mut self, hold: &Hold) {
-        if hold.stalled {
-            if self.reason() != Some(hold.reason) {
-                self.tell(Severity::Warning, hold.reason, hold.message.clone());
-            }
-            self.stalled(hold.reason, hold.message.clone());
-        } else {
-            self.progress(hold.reason, hold.message.clone());
+        self.tick();
+        if !self.effects.contains(&Effect::Queue) {
+            return;
         }
+        self.effects.clear();
+        if !hold.stalled {
+            return self.progress(hold.reason, hold.message.clone());
+        }
+        if self.reason() != Some(hold.reason) {
+            self.tell(Severity::Warning, hold.reason, hold.message.clone());
+        }
+        self.stalled(hold.reason, hold.message.clone());
     }
 
     /// An edit of a resource that nothing is to be done about is still to be acknowledged.
