@@ -4,5 +4,7 @@
 
 mod crds;
 mod editing;
+mod lifecycle;
+mod simulator;
 mod support;
 mod validation;

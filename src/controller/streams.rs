@@ -119,7 +119,7 @@ where
             .default_backoff()
             .modify(trim)
             .reflect(writer)
-            .inspect_ok(move |event| {
+            .inspect_ok(|event| {
                 if matches!(event, watcher::Event::InitDone) {
                     listed.cancel();
                 }
@@ -130,7 +130,7 @@ where
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)
             .map(|key| Ok::<_, watcher::Error>(ReconcileRequest::from(key)))
-            .take_until(stop.cancelled_owned());
+            .take_until(stop.clone().cancelled_owned());
         let reconciler = move |object: Arc<K>, context: Arc<Context>| {
             let (reconcile, metrics) = (reconcile.clone(), Arc::clone(&context.metrics));
             async move {
@@ -149,7 +149,15 @@ where
         };
         let retry = |_: Arc<K>, _: &Failed, _: Arc<Context>| Action::requeue(RETRY);
         let config = Config::default().concurrency(CONCURRENCY);
-        let mut done = std::pin::pin!(applier(reconciler, retry, Arc::clone(&context), store, queue, config));
+        // A stop before the first list: the runner would wait for a list that nobody reads any more.
+        let stopped_early = async {
+            stop.cancelled().await;
+            if listed.is_cancelled() {
+                std::future::pending().await
+            }
+        };
+        let done = applier(reconciler, retry, Arc::clone(&context), store, queue, config).take_until(stopped_early);
+        let mut done = std::pin::pin!(done);
         while let Some(done) = done.next().await {
             use kube::runtime::controller::Error;
             match done {
