@@ -11,7 +11,7 @@ use super::{
     errors::dotted,
     faults::{
         Occasion, Struck,
-        spec::{CallbackFault, Operation, Password},
+        effect::{CallbackFault, Operation, Password},
     },
     journal::{Direction, Entry},
     lock,
