@@ -46,6 +46,8 @@ impl Machine<'_> {
             OperationState::Unknown if self.is_past(operation.next_poll_time) => self.effects.push(Effect::Observe),
             OperationState::Released if self.is_past(operation.retry_time.clone()) || self.edited() => self.may_send(),
             OperationState::Failed if self.edited() || self.retry_asked() => self.may_send(),
+            // An edit or a retry that was held up has been taken back.
+            OperationState::Failed if !self.says_failed() => drop(self.failed()),
             OperationState::TimedOut if self.edited() || self.retry_asked() => {
                 self.status.last_handled_retry = self.subject.retry.map(Into::into);
                 self.unknown("no answer came in time, so the devices are looked at before anything is sent again");
@@ -160,6 +162,10 @@ impl Machine<'_> {
 
     pub(super) fn retry_asked(&self) -> bool {
         self.subject.retry.is_some() && self.subject.retry != self.status.last_handled_retry.as_deref()
+    }
+
+    fn says_failed(&self) -> bool {
+        matches!(self.reason(), Some("Refused" | "ActivationFailed" | "DeactivationFailed"))
     }
 
     pub(super) fn is_stalled(&self) -> bool {
