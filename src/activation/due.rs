@@ -10,6 +10,11 @@ use crate::api::{DeletionPolicy, DeviceResult, Operation, OperationState};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Those requests that count to the day's limit.
+pub fn in_the_last_day(submissions: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    submissions.into_iter().filter(|t| *t + DAY > now).collect()
+}
+
 impl Machine<'_> {
     pub(super) fn tick(&mut self) {
         self.acknowledge_if_seen();
@@ -76,7 +81,7 @@ impl Machine<'_> {
 
     /// When the day's requests are used up: when the oldest of them no longer counts.
     pub(super) fn day_is_full(&self) -> Option<Timestamp> {
-        let today: Vec<_> = self.status.submissions.iter().map(|t| t.0).filter(|t| *t + DAY > self.now).collect();
+        let today = in_the_last_day(self.status.submissions.iter().map(|t| t.0), self.now);
         (today.len() >= POSTS_A_DAY).then(|| today[today.len() - POSTS_A_DAY] + DAY)
     }
 
