@@ -4,7 +4,11 @@
 
 mod crds;
 mod editing;
+mod failing;
 mod lifecycle;
+mod one_activation;
+mod secrets_stay_secret;
 mod simulator;
 mod support;
 mod validation;
+mod waiting;
