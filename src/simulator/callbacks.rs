@@ -8,7 +8,7 @@ use super::{
     Shared,
     clock::later,
     config::{NoListener, Retries},
-    errors::dotted,
+    errors::in_words,
     faults::{
         Occasion, Struck,
         effect::{CallbackFault, Operation, Password},
@@ -82,7 +82,7 @@ async fn carry_out(
         sim.clock.sleep(more).await;
     }
     let failure = match (&fault.error, fault.failed) {
-        (Some(code), _) => Some(Failure::Fault(code.clone(), format!("{} was injected", dotted(code)))),
+        (Some(code), _) => Some(Failure::Fault(code.clone(), in_words(code))),
         (None, true) => Some(Failure::Profile),
         (None, false) => None,
     };
