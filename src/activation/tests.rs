@@ -1,1 +1,579 @@
+//! The state machine's promises, case by case; `properties` tries what nobody thought of.
 
+mod properties;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::*;
+use crate::api::{DeviceId, DeviceResult, IdKind, OperationState};
+
+/// One activation, driven by hand.
+#[derive(Clone)]
+struct Play {
+    object: EuiccActivation,
+    now: Timestamp,
+    policy: Policy,
+}
+
+impl Play {
+    fn with_devices(eids: &[&str]) -> Self {
+        let devices: Vec<_> = eids.iter().map(|eid| json!({"deviceIds": [{"kind": "eid", "id": eid}]})).collect();
+        let object = serde_json::from_value(json!({
+            "apiVersion": "euicc-operator.io/v1alpha1", "kind": "EuiccActivation",
+            "metadata": {"name": "forklift", "namespace": "fleet", "uid": "u-1", "generation": 1},
+            "spec": {
+                "connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": devices,
+                "servicePlan": "HybridESim", "mdnZipCode": "94105", "resultTimeout": "24h",
+                "primaryPlaceOfUse": {
+                    "customerName": {"firstName": "CANARY", "lastName": "CANARY"},
+                    "address": {"addressLine1": "CANARY", "city": "CANARY", "state": "CA", "zip": "94105", "country": "US"},
+                },
+            },
+            "status": {"observedGeneration": -1},
+        }))
+        .unwrap();
+        Self { object, now: Timestamp::from_second(1_800_000_000).unwrap(), policy: Policy::default() }
+    }
+
+    fn one() -> Self {
+        Self::with_devices(&["1"])
+    }
+
+    fn status(&self) -> &ActivationStatus {
+        self.object.status.as_ref().unwrap()
+    }
+
+    fn look(&self, event: Event) -> Transition {
+        advance(Subject::from(&self.object), self.status(), &event, self.now, &self.policy)
+    }
+
+    fn feed(&mut self, event: Event) -> Vec<Effect> {
+        let transition = self.look(event);
+        self.object.status = Some(transition.status);
+        transition.effects
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        self.feed(Event::Tick)
+    }
+
+    fn claim(&mut self, id: &str) -> bool {
+        self.feed(Event::Claim { operation_id: id.into() }).contains(&Effect::Send)
+    }
+
+    fn sent(&mut self, id: &str, outcome: Outcome) -> Vec<Effect> {
+        self.feed(Event::Sent { operation_id: id.into(), outcome })
+    }
+
+    fn accept(&mut self, id: &str, request: &str) {
+        assert!(self.claim(id), "the claim is granted");
+        self.sent(id, Outcome::Accepted { request_id: request.into() });
+    }
+
+    fn hear(&mut self, request: &str, eid: &str, verdict: Verdict) -> Vec<Effect> {
+        self.feed(callback(request, eid, verdict))
+    }
+
+    fn wait(&mut self, duration: SignedDuration) {
+        self.now += duration;
+    }
+
+    fn wait_for_wake(&mut self) {
+        let wake = self.look(Event::Tick).wake_at.expect("something is waited for");
+        self.now = self.now.max(wake);
+    }
+
+    fn state(&self) -> Option<OperationState> {
+        self.status().operation.as_ref().map(|o| o.state)
+    }
+
+    fn condition(&self, type_: &str) -> Option<(&str, &str, &str)> {
+        let found = self.status().conditions.iter().find(|c| c.type_ == type_)?;
+        Some((&found.status, &found.reason, &found.message))
+    }
+
+    fn ready(&self) -> (&str, &str) {
+        self.condition("Ready").map_or(("", ""), |c| (c.0, c.1))
+    }
+
+    fn edit(&mut self, plan: &str) {
+        self.object.spec.service_plan = Some(plan.into());
+        *self.object.metadata.generation.as_mut().unwrap() += 1;
+    }
+
+    fn ask_retry(&mut self, value: &str) {
+        self.object.metadata.annotations = Some([(RETRY_ANNOTATION.to_owned(), value.to_owned())].into());
+    }
+}
+
+fn eid(id: &str) -> DeviceId {
+    DeviceId { kind: IdKind::Eid, id: id.into() }
+}
+
+fn mdn(id: &str) -> DeviceId {
+    DeviceId { kind: IdKind::Mdn, id: id.into() }
+}
+
+fn callback(request: &str, device: &str, verdict: Verdict) -> Event {
+    let state = (verdict == Verdict::Success).then(|| "Active".to_owned());
+    Event::Callback(Box::new(Report {
+        request_id: Some(request.into()),
+        device_ids: vec![eid(device), mdn(&format!("555000111{device}"))],
+        verdict,
+        profile: Profile { state, ..Profile::default() },
+    }))
+}
+
+fn failure(code: &str) -> Verdict {
+    Verdict::Failure { code: code.into(), text: "because".into() }
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { message: "the connection was reset".into() }
+}
+
+fn found(state: LineState) -> Line {
+    Line::Found { state, device_ids: vec![mdn("5550001111")], service_plan: None, carrier_name: None, attempted: false }
+}
+
+#[test]
+fn a_new_activation_asks_for_its_turn_and_writes_nothing() {
+    let play = Play::one();
+    let transition = play.look(Event::Tick);
+    assert_eq!(transition.effects, [Effect::Queue]);
+    assert_eq!(&transition.status, play.status());
+}
+
+#[test]
+fn the_undisturbed_way_takes_three_writes_and_says_one_thing() {
+    let mut play = Play::one();
+    assert!(play.claim("op"));
+    assert_eq!(play.ready(), ("False", "Submitting"));
+    assert!(play.sent("op", Outcome::Accepted { request_id: "r".into() }).is_empty());
+    assert_eq!(play.ready(), ("False", "AwaitingResult"));
+    assert!(play.condition("Reconciling").is_some());
+    let effects = play.hear("r", "1", Verdict::Success);
+    assert!(matches!(effects.as_slice(), [Effect::Tell(Note { reason: "Activated", .. })]), "{effects:?}");
+    assert_eq!(play.ready(), ("True", "Activated"));
+    assert!(play.condition("Reconciling").is_none() && play.condition("Stalled").is_none());
+    assert_eq!(play.status().devices[0].id(IdKind::Mdn), Some("5550001111"));
+    assert_eq!(play.look(Event::Tick), Transition { status: play.status().clone(), effects: vec![], wake_at: None });
+}
+
+#[test]
+fn a_claim_is_granted_once_and_its_repetition_is_the_same_claim() {
+    let mut play = Play::one();
+    assert!(play.claim("op"));
+    assert!(!play.claim("another"), "somebody has claimed it");
+    assert!(play.claim("op"), "a claim whose write was taken without an answer still stands");
+    assert_eq!(play.status().operation.as_ref().unwrap().attempt, 1);
+}
+
+#[test]
+fn several_devices_are_ready_when_the_last_one_is_active() {
+    let mut play = Play::with_devices(&["1", "2"]);
+    play.accept("op", "r");
+    play.hear("r", "2", Verdict::Success);
+    assert_eq!(play.ready(), ("False", "AwaitingResult"));
+    play.hear("r", "1", Verdict::Success);
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn a_callback_may_come_before_the_reply() {
+    let mut play = Play::one();
+    assert!(play.claim("op"));
+    play.hear("r", "1", Verdict::Success);
+    assert_eq!((play.ready(), play.status().request_id.as_deref()), (("True", "Activated"), Some("r")));
+    play.sent("op", Outcome::Accepted { request_id: "r".into() });
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn a_callback_finds_a_request_whose_reply_was_lost() {
+    let mut play = Play::one();
+    assert!(play.claim("op"));
+    play.sent("op", unknown());
+    play.hear("r", "1", Verdict::Success);
+    assert_eq!((play.ready(), play.status().request_id.as_deref()), (("True", "Activated"), Some("r")));
+}
+
+#[test]
+fn a_warning_is_not_the_end() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.hear("r", "1", Verdict::Warning);
+    assert_eq!(play.ready().0, "False");
+    play.hear("r", "1", Verdict::Success);
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn the_first_final_answer_stands() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.hear("r", "1", Verdict::Success);
+    let before = play.status().clone();
+    assert!(play.hear("r", "1", failure("REQUEST_FAILED.X")).is_empty());
+    assert!(play.hear("r", "1", Verdict::Success).is_empty());
+    assert_eq!(play.status(), &before);
+}
+
+#[test]
+fn a_failure_says_what_happened_and_what_to_do_and_sends_nothing_more() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let effects = play.hear("r", "1", failure("REQUEST_FAILED.DeviceNotFound"));
+    assert_eq!(effects.len(), 1, "one event: {effects:?}");
+    let (status, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!((status, reason), ("True", "ActivationFailed"));
+    assert!(message.contains("REQUEST_FAILED.DeviceNotFound") && message.contains("because"), "{message}");
+    assert!(message.contains("kubectl -n fleet annotate euicc forklift"), "{message}");
+    assert!(play.tick().is_empty());
+}
+
+#[test]
+fn an_edit_or_a_new_retry_value_sends_a_failed_one_once_more() {
+    let mut play = Play::one();
+    play.accept("1", "r1");
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    play.edit("OtherPlan");
+    assert_eq!(play.tick(), [Effect::Queue]);
+    play.accept("2", "r2");
+    assert_eq!(play.status().operation.as_ref().unwrap().attempt, 2);
+    play.hear("r2", "1", failure("REQUEST_FAILED.X"));
+    play.ask_retry("now");
+    assert_eq!(play.tick(), [Effect::Queue]);
+    play.accept("3", "r3");
+    play.hear("r3", "1", failure("REQUEST_FAILED.X"));
+    assert!(play.tick().is_empty(), "the same value asks once");
+}
+
+#[test]
+fn an_edit_that_changes_nothing_of_the_request_is_only_acknowledged() {
+    let mut play = Play::one();
+    play.accept("1", "r1");
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    play.object.spec.suspend = true;
+    play.object.metadata.generation = Some(2);
+    assert!(play.tick().is_empty());
+    assert_eq!(play.status().observed_generation, Some(2));
+    assert_eq!(play.ready(), ("False", "ActivationFailed"));
+}
+
+#[test]
+fn a_retry_sends_only_the_devices_that_are_not_active() {
+    let mut play = Play::with_devices(&["1", "2"]);
+    play.accept("1", "r1");
+    play.hear("r1", "1", Verdict::Success);
+    play.hear("r1", "2", failure("REQUEST_FAILED.X"));
+    play.ask_retry("now");
+    assert!(play.claim("2"));
+    let results: Vec<_> = play.status().devices.iter().map(|d| d.result).collect();
+    assert_eq!(results, [DeviceResult::Active, DeviceResult::Pending]);
+}
+
+#[test]
+fn an_already_active_line_is_verified_and_then_a_success() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.hear("r", "1", failure("UnifiedWebService.REQUEST_FAILED.DeviceAlreadyActive"));
+    assert_eq!(play.tick(), [Effect::Poll], "it is looked at at once");
+    play.feed(Event::Polled(Poll { devices: vec![(Progress::Failed, found(LineState::Active))] }));
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn a_line_that_is_active_on_another_plan_is_no_success() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.hear("r", "1", failure("REQUEST_FAILED.DeviceAlreadyActive"));
+    let line = Line::Found {
+        state: LineState::Active,
+        device_ids: vec![],
+        service_plan: Some("Gold".into()),
+        carrier_name: None,
+        attempted: false,
+    };
+    play.feed(Event::Polled(Poll { devices: vec![(Progress::Failed, line)] }));
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "ActivationFailed");
+    assert!(message.contains("Gold"), "{message}");
+}
+
+#[test]
+fn polling_reaches_the_same_end_as_a_callback() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    assert!(play.tick().is_empty(), "not yet");
+    play.wait_for_wake();
+    assert_eq!(play.tick(), [Effect::Poll]);
+    let pending = Poll { devices: vec![(Progress::Pending, Line::NotAsked)] };
+    play.feed(Event::Polled(pending));
+    assert!(play.tick().is_empty(), "the next poll is later");
+    play.wait_for_wake();
+    play.feed(Event::Polled(Poll { devices: vec![(Progress::Succeeded, found(LineState::Active))] }));
+    assert_eq!(play.ready(), ("True", "Activated"));
+    assert_eq!(play.status().devices[0].id(IdKind::Mdn), Some("5550001111"));
+}
+
+#[test]
+fn polls_become_rarer() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let mut polls = 0;
+    let end = play.now + SignedDuration::from_hours(23);
+    while play.now < end {
+        play.wait_for_wake();
+        polls += usize::from(play.tick().contains(&Effect::Poll));
+        play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+    }
+    assert!(polls <= 11, "{polls} polls in a day");
+}
+
+#[test]
+fn an_unknown_outcome_is_looked_at_twice_before_anything_is_sent_again() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    assert_eq!(play.tick(), [Effect::Observe]);
+    assert!(!play.claim("2"), "nothing may be sent while the outcome is unknown");
+    let none = || Event::Observed(vec![found(LineState::Inactive)]);
+    assert!(!play.feed(none()).contains(&Effect::Queue));
+    assert!(play.tick().is_empty(), "it rests");
+    play.wait_for_wake();
+    assert_eq!(play.tick(), [Effect::Observe]);
+    assert!(play.feed(none()).contains(&Effect::Queue));
+    assert!(play.claim("2"));
+}
+
+#[test]
+fn an_unknown_outcome_that_took_effect_is_adopted() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    play.feed(Event::Observed(vec![found(LineState::Pending)]));
+    assert_eq!(play.state(), Some(OperationState::Unknown));
+    play.wait_for_wake();
+    play.feed(Event::Observed(vec![found(LineState::Active)]));
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn a_line_that_was_on_its_way_must_rest_anew_before_a_second_request() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    play.feed(Event::Observed(vec![found(LineState::Inactive)]));
+    play.wait_for_wake();
+    play.feed(Event::Observed(vec![found(LineState::Pending)]));
+    play.wait_for_wake();
+    assert!(!play.feed(Event::Observed(vec![found(LineState::Inactive)])).contains(&Effect::Queue));
+}
+
+#[test]
+fn a_claim_that_nobody_finished_becomes_an_unknown_outcome() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    assert!(play.tick().is_empty(), "its owner may be sending");
+    play.wait_for_wake();
+    assert!(play.tick().contains(&Effect::Observe));
+    assert_eq!(play.state(), Some(OperationState::Unknown));
+    play.sent("1", Outcome::Accepted { request_id: "r".into() });
+    assert_eq!(play.state(), Some(OperationState::Accepted), "a late reply still counts");
+}
+
+#[test]
+fn when_nothing_can_be_looked_at_a_person_is_asked_and_told_the_command() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    for _ in 0..3 {
+        play.feed(Event::LookFailed { message: "503".into() });
+        play.wait_for_wake();
+    }
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "SubmissionUnknown");
+    assert!(message.contains("kubectl -n fleet annotate euicc forklift"), "{message}");
+    play.ask_retry("now");
+    assert_eq!(play.tick(), [Effect::Queue]);
+    assert!(play.claim("2"));
+}
+
+#[test]
+fn what_was_never_sent_is_sent_again_and_does_not_count() {
+    let mut play = Play::one();
+    for i in 0..10 {
+        let id = i.to_string();
+        assert!(play.claim(&id), "attempt {i}");
+        play.sent(&id, Outcome::NotSent { message: "no route".into() });
+        assert_eq!(play.state(), Some(OperationState::Released));
+        assert!(play.tick().is_empty(), "it backs off");
+        play.wait_for_wake();
+    }
+}
+
+#[test]
+fn a_pause_that_thingspace_asks_for_is_kept() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    let not_before = Some(play.now + SignedDuration::from_hours(2));
+    play.sent("1", Outcome::Later { code: "429".into(), message: "slow down".into(), not_before, throttled: true });
+    assert_eq!(play.look(Event::Tick).wake_at, not_before);
+}
+
+#[test]
+fn there_are_at_most_three_requests_a_day() {
+    let mut play = Play::one();
+    for i in 0..3 {
+        let id = i.to_string();
+        play.accept(&id, &id);
+        play.hear(&id, "1", failure("REQUEST_FAILED.X"));
+        play.ask_retry(&id);
+    }
+    assert!(!play.claim("4"));
+    assert!(!play.tick().contains(&Effect::Queue));
+    assert_eq!(play.ready(), ("False", "DailyLimit"));
+    play.wait_for_wake();
+    assert_eq!(play.tick(), [Effect::Queue], "the next day it goes on by itself");
+}
+
+#[test]
+fn silence_ends_with_the_result_timeout_and_a_late_answer_still_counts() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.wait(SignedDuration::from_hours(25));
+    assert_eq!(play.tick(), [Effect::Poll], "one last question");
+    play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+    assert_eq!(play.condition("Stalled").unwrap().1, "ResultTimeout");
+    assert!(play.tick().is_empty());
+    play.hear("r", "1", Verdict::Success);
+    assert_eq!(play.ready(), ("True", "Activated"));
+    assert!(play.condition("Stalled").is_none());
+}
+
+#[test]
+fn after_a_timeout_a_retry_looks_before_it_sends() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.wait(SignedDuration::from_hours(25));
+    play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+    play.ask_retry("now");
+    assert!(!play.claim("2"));
+    assert!(play.tick().contains(&Effect::Observe));
+    assert!(!play.tick().contains(&Effect::Queue));
+}
+
+#[test]
+fn a_late_failure_of_an_earlier_attempt_does_not_end_the_present_one() {
+    let mut play = Play::one();
+    play.accept("1", "r1");
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    play.ask_retry("now");
+    assert!(play.claim("2"));
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    assert_eq!(play.state(), Some(OperationState::Claimed));
+    play.sent("2", Outcome::Accepted { request_id: "r2".into() });
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    assert_eq!(play.state(), Some(OperationState::Accepted));
+    play.hear("r2", "1", Verdict::Success);
+    assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn a_suspended_activation_is_not_sent_until_it_is_resumed() {
+    let mut play = Play::one();
+    play.object.spec.suspend = true;
+    assert!(play.tick().is_empty());
+    assert_eq!(play.ready(), ("False", "Suspended"));
+    assert!(!play.claim("1"));
+    play.object.spec.suspend = false;
+    play.object.metadata.generation = Some(2);
+    assert_eq!(play.tick(), [Effect::Queue]);
+}
+
+#[test]
+fn a_hold_is_said_once() {
+    let mut play = Play::one();
+    let hold = Hold { reason: "AccountNotAllowed", message: "no".into(), stalled: true };
+    assert_eq!(play.feed(Event::Held(hold.clone())).len(), 1);
+    let before = play.status().clone();
+    assert!(play.feed(Event::Held(hold)).is_empty());
+    assert_eq!(play.status(), &before);
+}
+
+mod deletion {
+    use super::*;
+    use crate::api::{Deactivation, DeletionPolicy, ReasonCode};
+
+    fn active() -> Play {
+        let mut play = Play::one();
+        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
+        play.object.spec.deactivation = Some(Deactivation { reason_code: ReasonCode::FF, etf_waiver: false });
+        assert_eq!(play.tick(), [Effect::AddFinalizer], "before anything is sent");
+        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+        play.accept("1", "r1");
+        play.hear("r1", "1", Verdict::Success);
+        play
+    }
+
+    fn delete(play: &mut Play) {
+        play.object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(play.now));
+    }
+
+    #[test]
+    fn deactivates_once_and_lets_go() {
+        let mut play = active();
+        delete(&mut play);
+        assert_eq!(play.tick(), [Effect::Queue]);
+        play.accept("2", "r2");
+        assert!(play.tick().is_empty());
+        play.feed(Event::Callback(Box::new(Report {
+            request_id: Some("r2".into()),
+            device_ids: vec![eid("1")],
+            verdict: Verdict::Success,
+            profile: Profile { state: Some("Deactive".into()), ..Profile::default() },
+        })));
+        assert_eq!(play.status().devices[0].result, DeviceResult::Deactivated);
+        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
+    }
+
+    #[test]
+    fn what_was_never_active_is_let_go_at_once() {
+        let mut play = Play::one();
+        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
+        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+        delete(&mut play);
+        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
+    }
+
+    #[test]
+    fn an_activation_under_way_is_followed_to_its_end_first() {
+        let mut play = Play::one();
+        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
+        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+        play.accept("1", "r1");
+        delete(&mut play);
+        assert!(play.tick().is_empty());
+        play.hear("r1", "1", Verdict::Success);
+        assert_eq!(play.tick(), [Effect::Queue]);
+    }
+
+    #[test]
+    fn nothing_holds_the_finalizer_for_ever() {
+        let mut play = active();
+        delete(&mut play);
+        play.wait(SignedDuration::from_hours(25));
+        let effects = play.tick();
+        assert!(effects.contains(&Effect::RemoveFinalizer), "{effects:?}");
+        assert!(effects.iter().any(|e| matches!(e, Effect::Tell(Note { reason: "FinalizerReleased", .. }))));
+    }
+
+    #[test]
+    fn a_change_to_retain_takes_the_finalizer_away() {
+        let mut play = active();
+        play.object.spec.deletion_policy = DeletionPolicy::Retain;
+        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
+    }
+}

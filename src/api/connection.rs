@@ -22,13 +22,13 @@ use super::rules;
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
         priority = 1
     ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(self.spec.callback) || (self.spec.callback.url.contains('/v1/callbacks/') && self.spec.callback.url.endsWith('/' + self.metadata.name))")
         .message("callback.url must end in /v1/callbacks/NAMESPACE/CONNECTION, with the name of this connection").field_path(".spec.callback.url")
 )]

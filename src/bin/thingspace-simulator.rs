@@ -33,7 +33,10 @@ enum LogFormat {
 async fn main() -> anyhow::Result<()> {
     let line = Line::parse();
     let filter = EnvFilter::try_new(&line.log_level).context("The log level cannot be read")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match line.log_format {
         LogFormat::Json => logs.json().init(),
         LogFormat::Text => logs.init(),

@@ -8,10 +8,10 @@ use super::{
     Shared,
     clock::later,
     config::{NoListener, Retries},
-    errors::dotted,
+    errors::in_words,
     faults::{
         Occasion, Struck,
-        spec::{CallbackFault, Operation, Password},
+        effect::{CallbackFault, Operation, Password},
     },
     journal::{Direction, Entry},
     lock,
@@ -82,7 +82,7 @@ async fn carry_out(
         sim.clock.sleep(more).await;
     }
     let failure = match (&fault.error, fault.failed) {
-        (Some(code), _) => Some(Failure::Fault(code.clone(), format!("{} was injected", dotted(code)))),
+        (Some(code), _) => Some(Failure::Fault(code.clone(), in_words(code))),
         (None, true) => Some(Failure::Profile),
         (None, false) => None,
     };

@@ -55,7 +55,7 @@ pub struct Config {
     /// Time runs so many times faster
     #[arg(long, env = "SIM_TIME_SCALE", default_value = "1", value_parser = scale)]
     pub time_scale: f64,
-    /// A fault to inject; see below for what can be written
+    /// A fault to inject, see below; repeat the flag or separate with `;`
     #[arg(long, env = "SIM_FAULT", value_name = "SPEC", value_delimiter = ';')]
     pub fault: Vec<Spec>,
     /// Activate requests a minute before 429; 0 for no limit, the platform's is 100

@@ -151,6 +151,22 @@ pub fn dotted(code: &str) -> String {
     if code.starts_with("UnifiedWebService.") { code.to_owned() } else { format!("UnifiedWebService.{code}") }
 }
 
+/// What ThingSpace writes beside a code, for people: `REQUEST_FAILED. Device not found` (contract section 7.2).
+#[must_use]
+pub fn in_words(code: &str) -> String {
+    let code = code.trim_start_matches("UnifiedWebService.");
+    let (class, specific) = code.split_once('.').unwrap_or(("REQUEST_FAILED", code));
+    let mut words = String::new();
+    for c in specific.chars() {
+        match c {
+            '.' => {}
+            c if c.is_ascii_uppercase() && !words.is_empty() => words.extend([' ', c.to_ascii_lowercase()]),
+            c => words.push(c),
+        }
+    }
+    format!("{class}. {words}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +176,14 @@ mod tests {
         let refusal = Refusal::code("REQUEST_FAILED.DeviceNotFound", "No such device.");
         assert!(refusal.reply(ErrorCodes::Dotted).text().contains("UnifiedWebService.REQUEST_FAILED.DeviceNotFound"));
         assert!(refusal.reply(ErrorCodes::Numeric).text().contains(r#""errorCode":"400""#));
+    }
+
+    #[test]
+    fn a_code_is_put_into_words_as_thingspace_does() {
+        assert_eq!(in_words("REQUEST_FAILED.DeviceNotFound"), "REQUEST_FAILED. Device not found");
+        assert_eq!(
+            in_words("UnifiedWebService.INPUT_INVALID.Device.Account.Invalid"),
+            "INPUT_INVALID. Device account invalid"
+        );
     }
 }

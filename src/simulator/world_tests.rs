@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{super::clock::later, *};
+use super::{
+    super::{clock::later, validate},
+    accounts::AccountSeed,
+    *,
+};
 
 const ACCOUNT: &str = "0000123456-00001";
 const EID: &str = "89034011560010000000000000000121";
@@ -130,7 +134,7 @@ fn the_list_finds_a_device_by_any_identifier_and_goes_on_where_it_stopped() {
         let seed = json!({"accountName": ACCOUNT, "deviceIds": [{"kind": "imei", "id": format!("49015420323751{n}")}]});
         world.put_device(serde_json::from_value(seed).unwrap(), "sim-user", NOW).unwrap();
     }
-    let mut list = |query: Value| world.list(&serde_json::from_value(query).unwrap()).unwrap();
+    let list = |query: Value| world.list(&serde_json::from_value(query).unwrap()).unwrap();
     let found = list(json!({"accountName": ACCOUNT, "deviceId": {"kind": "mdn", "id": "5550000001"}}));
     assert_eq!(found.devices[0].carrier_informations[0].state.as_deref(), Some("active"));
     assert!(list(json!({"deviceId": {"kind": "eid", "id": "0"}})).devices.is_empty());

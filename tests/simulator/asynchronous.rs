@@ -27,11 +27,7 @@ async fn listening(fault: &str) -> (Platform, Listener) {
 #[case("array", "/deviceResponse/0/deviceProfileResponse/state", json!("Active"))]
 #[case("bare", "/status", json!("SUCCESS"))]
 #[tokio::test]
-async fn a_message_comes_out_as_the_fault_says(
-    #[case] fault: &str,
-    #[case] field: &str,
-    #[case] value: Value,
-) {
+async fn a_message_comes_out_as_the_fault_says(#[case] fault: &str, #[case] field: &str, #[case] value: Value) {
     let fault = format!("callback:{fault}");
     let (platform, listener) = listening(&fault).await;
     platform.activate().await;
@@ -46,11 +42,7 @@ async fn a_failed_activation_is_failed_everywhere() {
     let (platform, listener) = listening("callback:failed").await;
     let request_id = platform.activate().await;
     assert_eq!(listener.messages_of(1).await[0]["status"], "Failed");
-    let (_, reply) = platform
-        .get(&format!(
-            "/m2m/v2/accounts/{ACCOUNT}/requests/{request_id}/status"
-        ))
-        .await;
+    let (_, reply) = platform.get(&format!("/m2m/v2/accounts/{ACCOUNT}/requests/{request_id}/status")).await;
     assert_eq!(reply["status"], "Failed");
     assert_eq!(platform.state(EID).await.as_deref(), Some("deactive"));
 }
@@ -60,17 +52,10 @@ async fn a_lost_message_stays_in_the_journal_alone() {
     let (platform, listener) = listening("callback:lost").await;
     let request_id = platform.activate().await;
     let lost = eventually("the loss", async || {
-        platform
-            .simulator
-            .journal("")
-            .into_iter()
-            .find(|entry| entry.note.as_deref() == Some("The message was lost."))
+        platform.simulator.journal("").into_iter().find(|entry| entry.note.as_deref() == Some("The message was lost."))
     })
     .await;
-    assert_eq!(
-        (lost.request_id.as_deref(), lost.status),
-        (Some(request_id.as_str()), None)
-    );
+    assert_eq!((lost.request_id.as_deref(), lost.status), (Some(request_id.as_str()), None));
     assert_eq!(platform.state(EID).await.as_deref(), Some("active"));
     assert!(listener.messages().is_empty());
 }
@@ -86,12 +71,7 @@ async fn an_early_message_is_there_before_the_reply() {
 async fn a_duplicate_is_the_same_message_counted_on() {
     let (platform, listener) = listening("callback:duplicate=2").await;
     platform.activate().await;
-    let counts: Vec<_> = listener
-        .messages_of(3)
-        .await
-        .iter()
-        .map(|message| message["callbackCount"].clone())
-        .collect();
+    let counts: Vec<_> = listener.messages_of(3).await.iter().map(|message| message["callbackCount"].clone()).collect();
     assert_eq!(counts, [1, 2, 3]);
 }
 
@@ -99,29 +79,17 @@ async fn a_duplicate_is_the_same_message_counted_on() {
 async fn a_held_message_comes_after_the_next_one() {
     let (platform, listener) = listening("callback:out-of-order,count=1").await;
     platform.activate().await;
-    eventually("the activation", async || {
-        platform.state(EID).await.filter(|state| state == "active")
-    })
-    .await;
+    eventually("the activation", async || platform.state(EID).await.filter(|state| state == "active")).await;
     let second = "89044011112233441122334411223321";
     let mut body = activation(second);
-    body["devices"][0]["deviceIds"]
-        .as_array_mut()
-        .unwrap()
-        .truncate(1);
+    body["devices"][0]["deviceIds"].as_array_mut().unwrap().truncate(1);
     assert_eq!(platform.post(ACTIVATE, &body).await.0, 200);
     let eids: Vec<_> = listener
         .messages_of(2)
         .await
         .iter()
         .map(|message| {
-            message["deviceIds"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .find(|id| id["kind"] == "eid")
-                .unwrap()["id"]
-                .clone()
+            message["deviceIds"].as_array().unwrap().iter().find(|id| id["kind"] == "eid").unwrap()["id"].clone()
         })
         .collect();
     assert_eq!(eids, [second, EID]);
@@ -131,12 +99,7 @@ async fn a_held_message_comes_after_the_next_one() {
 async fn a_warning_can_come_after_the_final_message() {
     let (platform, listener) = listening("callback:warning=1m,out-of-order").await;
     platform.activate().await;
-    let statuses: Vec<_> = listener
-        .messages_of(2)
-        .await
-        .iter()
-        .map(|message| message["status"].clone())
-        .collect();
+    let statuses: Vec<_> = listener.messages_of(2).await.iter().map(|message| message["status"].clone()).collect();
     assert_eq!(statuses, ["SUCCESS", "WARNING"]);
 }
 
@@ -144,9 +107,7 @@ async fn a_warning_can_come_after_the_final_message() {
 async fn passwords_can_be_wrong_or_old_and_requests_unknown() {
     let (platform, listener) = listening("callback:password=wrong,count=1").await;
     let body = json!({"name": "DeviceProfileService", "url": listener.url, "username": "callback", "password": "new"});
-    platform
-        .post(&format!("/m2m/v1/callbacks/{ACCOUNT}"), &body)
-        .await;
+    platform.post(&format!("/m2m/v1/callbacks/{ACCOUNT}"), &body).await;
     platform.fault("callback:password=old,count=1");
     platform.fault("callback:unknown-request,count=1");
     let mut passwords = Vec::new();
@@ -168,17 +129,10 @@ async fn a_stuck_line_stays_pending_for_a_day() {
     platform.fault("callback:stuck");
     let request_id = platform.activate().await;
     platform.simulator.advance(Duration::from_secs(86_000));
-    let (_, reply) = platform
-        .get(&format!(
-            "/m2m/v1/accounts/{ACCOUNT}/requests/{request_id}/status"
-        ))
-        .await;
+    let (_, reply) = platform.get(&format!("/m2m/v1/accounts/{ACCOUNT}/requests/{request_id}/status")).await;
     assert_eq!(reply["status"], "Pending");
     platform.simulator.advance(Duration::from_secs(400));
-    eventually("the activation", async || {
-        platform.state(EID).await.filter(|state| state == "active")
-    })
-    .await;
+    eventually("the activation", async || platform.state(EID).await.filter(|state| state == "active")).await;
 }
 
 #[tokio::test]
@@ -189,9 +143,7 @@ async fn an_observed_platform_tries_once_more_and_gives_up() {
     platform.listen(&listener).await;
     platform.activate().await;
     eventually("the archive", async || {
-        let (_, archive) = platform
-            .admin(reqwest::Method::GET, "/archive", &Value::Null)
-            .await;
+        let (_, archive) = platform.admin(reqwest::Method::GET, "/archive", &Value::Null).await;
         archive.get(0).cloned()
     })
     .await;

@@ -49,12 +49,7 @@ impl Platform {
         change(&mut config);
         let simulator = Simulator::start(config).await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut platform = Self {
-            simulator,
-            http,
-            bearer: String::new(),
-            session: String::new(),
-        };
+        let mut platform = Self { simulator, http, bearer: String::new(), session: String::new() };
         platform.log_in().await;
         platform
     }
@@ -62,13 +57,7 @@ impl Platform {
     pub async fn token(&self) -> Response {
         let form = [("grant_type", "client_credentials")];
         let url = format!("{}/api/ts/v1/oauth2/token", self.simulator.url());
-        self.http
-            .post(url)
-            .basic_auth("sim-key", Some("sim-secret"))
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
+        self.http.post(url).basic_auth("sim-key", Some("sim-secret")).form(&form).send().await.unwrap()
     }
 
     pub async fn log_in(&mut self) {
@@ -83,32 +72,16 @@ impl Platform {
     pub async fn login(&self, password: &str) -> Response {
         let url = format!("{}/api/m2m/v1/session/login", self.simulator.url());
         let body = json!({"username": "sim-user", "password": password});
-        self.http
-            .post(url)
-            .bearer_auth(&self.bearer)
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
+        self.http.post(url).bearer_auth(&self.bearer).json(&body).send().await.unwrap()
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/api{path}", self.simulator.url());
-        self.http
-            .request(method, url)
-            .bearer_auth(&self.bearer)
-            .header("VZ-M2M-Token", &self.session)
+        self.http.request(method, url).bearer_auth(&self.bearer).header("VZ-M2M-Token", &self.session)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        read(
-            self.request(Method::POST, path)
-                .json(body)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        read(self.request(Method::POST, path).json(body).send().await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
@@ -117,29 +90,14 @@ impl Platform {
 
     pub async fn admin(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}/admin{path}", self.simulator.url());
-        read(
-            self.http
-                .request(method, url)
-                .json(body)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        read(self.http.request(method, url).json(body).send().await.unwrap()).await
     }
 
     pub async fn listen(&self, listener: &Listener) {
-        let body = json!({"name": "DeviceProfileService", "url": listener.url, "username": "callback", "password": "secret"});
-        let (status, reply) = self
-            .post(&format!("/m2m/v1/callbacks/{ACCOUNT}"), &body)
-            .await;
-        assert_eq!(
-            (status, reply),
-            (
-                200,
-                json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService"})
-            )
-        );
+        let body =
+            json!({"name": "DeviceProfileService", "url": listener.url, "username": "callback", "password": "secret"});
+        let (status, reply) = self.post(&format!("/m2m/v1/callbacks/{ACCOUNT}"), &body).await;
+        assert_eq!((status, reply), (200, json!({"accountName": ACCOUNT, "serviceName": "DeviceProfileService"})));
     }
 
     pub async fn activate(&self) -> String {
@@ -156,9 +114,7 @@ impl Platform {
     pub async fn state(&self, eid: &str) -> Option<String> {
         let query = json!({"accountName": ACCOUNT, "deviceId": {"kind": "eid", "id": eid}});
         let (_, reply) = self.post("/m2m/v1/devices/actions/list", &query).await;
-        reply["devices"][0]["carrierInformations"][0]["state"]
-            .as_str()
-            .map(str::to_owned)
+        reply["devices"][0]["carrierInformations"][0]["state"].as_str().map(str::to_owned)
     }
 
     /// The one journal entry of an activation.
@@ -169,10 +125,7 @@ impl Platform {
 
 async fn read(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
-    (
-        status,
-        serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default(),
-    )
+    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
 }
 
 pub fn activation(eid: &str) -> Value {
@@ -202,14 +155,9 @@ struct Inbox {
 impl Listener {
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(Inbox::default()));
-        let router = Router::new()
-            .route("/v1/callbacks/fleet/verizon", post(receive))
-            .with_state(state.clone());
+        let router = Router::new().route("/v1/callbacks/fleet/verizon", post(receive)).with_state(state.clone());
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!(
-            "http://{}/v1/callbacks/fleet/verizon",
-            socket.local_addr().unwrap()
-        );
+        let url = format!("http://{}/v1/callbacks/fleet/verizon", socket.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(socket, router).await });
         Self { url, state }
     }
@@ -228,10 +176,7 @@ impl Listener {
     }
 
     pub async fn messages_of(&self, count: usize) -> Vec<Value> {
-        eventually("a callback", async || {
-            Some(self.messages()).filter(|messages| messages.len() >= count)
-        })
-        .await
+        eventually("a callback", async || Some(self.messages()).filter(|messages| messages.len() >= count)).await
     }
 }
 
@@ -243,9 +188,7 @@ async fn receive(
     let (status, after) = {
         let mut inbox = state.lock().unwrap();
         inbox.messages.push(body);
-        inbox
-            .agents
-            .push(headers["user-agent"].to_str().unwrap().to_owned());
+        inbox.agents.push(headers["user-agent"].to_str().unwrap().to_owned());
         inbox.answers.pop_front().unwrap_or((200, Duration::ZERO))
     };
     tokio::time::sleep(after).await;

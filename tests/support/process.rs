@@ -33,7 +33,7 @@ impl Process {
                 None => tied.env_remove(key),
             };
         }
-        tied.env("NO_PROXY", "127.0.0.1,localhost");
+        tied.env("NO_PROXY", "127.0.0.1,localhost").env("NO_COLOR", "1");
         let mut child = tied
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -23,7 +23,7 @@ use super::{
     actions::Action,
     connection::ResetHandle,
     errors::Refusal,
-    faults::{Occasion, spec::Operation},
+    faults::{Occasion, effect::Operation},
     identifiers::{Ids, Kind},
     journal::{Direction, Entry, Position},
     lock, refuse,

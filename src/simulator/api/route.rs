@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::super::{actions::Action, faults::spec::Operation};
+use super::super::{actions::Action, faults::effect::Operation};
 
 /// A call, with what its path names.
 #[derive(Clone, Debug, PartialEq, Eq)]

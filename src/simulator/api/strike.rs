@@ -17,7 +17,7 @@ use super::{
         errors::Refusal,
         faults::{
             Struck,
-            spec::{Operation, ReplyFault, Strike},
+            effect::{Operation, ReplyFault, Strike},
         },
         journal::Position,
         lock, refuse,

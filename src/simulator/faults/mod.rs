@@ -1,5 +1,6 @@
 //! Faults that are set, and which of them strikes.
 
+pub mod effect;
 pub mod spec;
 
 use std::sync::Arc;
@@ -7,7 +8,10 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-use self::spec::{CallbackFault, Effect, Operation, ReplyFault, Spec};
+use self::{
+    effect::{CallbackFault, Effect, Operation, ReplyFault},
+    spec::Spec,
+};
 use super::{actions::Action, identifiers::Ids};
 
 /// What a fault is matched with.

@@ -5,10 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    actions::State,
-    errors::Refusal,
-    identifiers::{Ids, Kind, Mint},
+use super::{
+    super::{
+        actions::{Action, State},
+        errors::Refusal,
+        identifiers::{Ids, Kind, Mint},
+    },
+    listing::stamp,
 };
 use crate::thingspace::wire::{DeviceId, HistoryEntry};
 
@@ -97,6 +100,31 @@ impl Line {
     /// Counts a provisioning action.
     pub fn provisioned_at(&mut self, now: Timestamp) {
         self.provisioned.push_back(now);
+    }
+
+    /// Notes in the history how an action ended.
+    pub fn remember(&mut self, action: Action, done: bool, by: &str, now: Timestamp) {
+        let event_type = match (action.passing(), done) {
+            (Some(State::PendingActivation), true) => "Activation Confirmed",
+            (Some(State::PendingActivation), false) => "Activate",
+            (Some(State::PendingDeactivation), true) => "Deactivation Confirmed",
+            (Some(State::PendingDeactivation), false) => "Deactivate",
+            (Some(State::PendingSuspend), true) => "Suspension Confirmed",
+            (Some(State::PendingSuspend), false) => "Suspend",
+            (Some(State::PendingResume), true) => "Restore Confirmed",
+            (Some(State::PendingResume), false) => "Restore",
+            _ => "Profile Change",
+        };
+        let mdn = self.ids.get(Kind::Mdn).map(str::to_owned);
+        self.history.push(HistoryEntry {
+            occurred_at: Some(stamp(now)),
+            status: Some(if done { "Success" } else { "Failed" }.to_owned()),
+            event_by: Some(by.to_owned()),
+            event_type: Some(event_type.to_owned()),
+            service_plan: self.plan.clone(),
+            msisdn: mdn.as_ref().map(|mdn| format!("1{mdn}")),
+            mdn,
+        });
     }
 
     /// As the admin API shows it.

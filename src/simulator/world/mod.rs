@@ -5,24 +5,24 @@ pub mod accounts;
 pub mod lines;
 pub mod listing;
 
+mod stage;
+
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::{
-    accounts::{Account, AccountSeed},
-    lines::{DeviceSeed, Line, LineId, Stock},
-    listing::stamp,
+    accounts::Account,
+    lines::{Line, LineId, Stock},
 };
 use super::{
     actions::{Action, Admission, State},
     errors::Refusal,
     identifiers::{Ids, Kind},
     messages::{Ending, Outcome, Report},
-    validate::{self, Order, Rules},
+    validate::{Order, Rules},
 };
-use crate::thingspace::wire::HistoryEntry;
 
 /// What can be switched in the world's behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -99,61 +99,6 @@ impl World {
     /// An account, to change it.
     pub fn account_mut(&mut self, name: &str) -> Result<&mut Account, Refusal> {
         self.accounts.get_mut(name).ok_or_else(no_account)
-    }
-
-    /// Adds an account, or changes what it offers; its listeners stay.
-    pub fn put_account(&mut self, seed: AccountSeed) {
-        match self.accounts.get_mut(&seed.account_name) {
-            Some(account) => account.offers = seed,
-            None => drop(self.accounts.insert(seed.account_name.clone(), Account::new(seed))),
-        }
-    }
-
-    /// All accounts, by name.
-    #[must_use]
-    pub fn accounts(&self) -> Vec<AccountSeed> {
-        let mut accounts: Vec<_> = self.accounts.values().map(|account| account.offers.clone()).collect();
-        accounts.sort_by(|a, b| a.account_name.cmp(&b.account_name));
-        accounts
-    }
-
-    /// Adds a device, or changes the one that has its identifiers.
-    pub fn put_device(&mut self, seed: DeviceSeed, by: &str, now: Timestamp) -> Result<(), Refusal> {
-        self.account(&seed.account_name)?;
-        let mut ids = Ids::default();
-        for device_id in &seed.device_ids {
-            let value = serde_json::json!({"kind": device_id.kind, "id": device_id.id});
-            let (kind, id) = validate::identifier(&value, self.policy.rules.check_digits)?;
-            ids.set(kind, Some(id));
-        }
-        if ids.iter().next().is_none() {
-            return Err(Refusal::malformed("A device needs an identifier."));
-        }
-        let line = match self.stock.resolve(&ids)? {
-            Some(line) => line,
-            None => self.stock.add(Line::new(ids.clone(), &seed.account_name, now)),
-        };
-        self.stock.learn(line, &ids);
-        if seed.state == State::Active && self.stock.line(line).ids.get(Kind::Mdn).is_none() {
-            self.stock.mint(line);
-        }
-        let line = self.stock.line_mut(line);
-        line.account = seed.account_name;
-        (line.state, line.before) = (seed.state, seed.state);
-        (line.plan, line.carrier, line.profile_status) = (seed.service_plan, seed.carrier_name, seed.profile_status);
-        if seed.state == State::Active && line.activated.is_none() {
-            line.activated = Some((now, by.to_owned()));
-        }
-        Ok(())
-    }
-
-    /// All devices, or the one that an identifier names.
-    #[must_use]
-    pub fn devices(&self, id: Option<&str>) -> Vec<DeviceSeed> {
-        match id {
-            Some(id) => self.stock.find_any(id).map(|line| self.stock.line(line).seed()).into_iter().collect(),
-            None => self.stock.after(None).map(Line::seed).collect(),
-        }
     }
 
     /// All identifiers of the device that some identifiers name, for faults and the journal.
@@ -288,7 +233,7 @@ impl World {
             // A failed activation may leave the device listed as deactivated (contract section 11).
             line.state = if action.activates() { State::Deactive } else { line.before };
         }
-        line.history.push(event(action, failure.is_none(), line, by, now));
+        line.remember(action, failure.is_none(), by, now);
         let outcome = match failure {
             Some(Failure::Fault(code, text)) => Outcome::Fault { code, text },
             failure => Outcome::Device {
@@ -325,30 +270,6 @@ impl World {
 
 fn no_account() -> Refusal {
     Refusal::code("REQUEST_FAILED.AccountNotFound", "The account was not found.")
-}
-
-fn event(action: Action, done: bool, line: &Line, by: &str, now: Timestamp) -> HistoryEntry {
-    let event_type = match (action.passing(), done) {
-        (Some(State::PendingActivation), true) => "Activation Confirmed",
-        (Some(State::PendingActivation), false) => "Activate",
-        (Some(State::PendingDeactivation), true) => "Deactivation Confirmed",
-        (Some(State::PendingDeactivation), false) => "Deactivate",
-        (Some(State::PendingSuspend), true) => "Suspension Confirmed",
-        (Some(State::PendingSuspend), false) => "Suspend",
-        (Some(State::PendingResume), true) => "Restore Confirmed",
-        (Some(State::PendingResume), false) => "Restore",
-        _ => "Profile Change",
-    };
-    let mdn = line.ids.get(Kind::Mdn);
-    HistoryEntry {
-        occurred_at: Some(stamp(now)),
-        status: Some(if done { "Success" } else { "Failed" }.to_owned()),
-        event_by: Some(by.to_owned()),
-        event_type: Some(event_type.to_owned()),
-        service_plan: line.plan.clone(),
-        mdn: mdn.map(str::to_owned),
-        msisdn: mdn.map(|mdn| format!("1{mdn}")),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,26 @@
+# What can be done here. Each target is one command, to be read and run by hand as well.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test lint generate controlplane
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## from kubectl apply to Active, on this machine (KEEP=1: and leave it up)
+	@scripts/demo.sh $(if $(filter-out 0 no false,$(KEEP)),keep)
+
+demo-stop: ## end what `make demo KEEP=1` has left up
+	@scripts/demo.sh stop
+
+test: ## format, clippy, and all tests, those on a real Kubernetes API server included
+	@scripts/test.sh
+
+lint: ## format and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+generate: ## write crds/ anew from the types in src/api
+	cargo run --locked --quiet --bin euicc-operator -- crds --output-dir crds
+
+controlplane: ## build the Kubernetes API server that demo and test run on
+	tests/controlplane/setup.sh

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Everything that says whether this tree is good, from nothing (make test): format, clippy, unit, property and doc
+# tests, and the promises, which run on a real Kubernetes API server. The API server is built meanwhile: that is mostly
+# downloading, while cargo mostly compiles.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+needs fmt clippy
+
+log=$(mktemp)
+setsid tests/controlplane/setup.sh >"$log" 2>&1 </dev/null &
+setup=$!
+at_exit() {
+	[ ! "$setup" ] || kill -TERM -- "-$setup" 2>/dev/null || true
+	rm -f "$log"
+}
+trap at_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+title "Format"
+cargo fmt --check
+say "good"
+
+title "Clippy"
+cargo clippy --locked --all-targets -- -D warnings
+
+title "Building the tests"
+cargo test --locked --no-run
+
+title "The Kubernetes API server"
+wait "$setup" || {
+	setup=
+	cat "$log" >&2
+	missing "The Kubernetes API server could not be built: see above."
+}
+setup=
+cat "$log"
+say "ready"
+
+title "Tests"
+cargo test --locked --no-fail-fast
+
+printf '\n%sEverything passed, in %s.%s\n' "$green" "$(clock "$SECONDS")" "$plain"
