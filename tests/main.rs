@@ -2,6 +2,7 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod crash_matrix;
 mod crds;
 mod editing;
 mod failing;
