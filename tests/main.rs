@@ -4,6 +4,7 @@
 
 mod callback_endpoint;
 mod connection;
+mod crash_matrix;
 mod crds;
 mod editing;
 mod failing;
