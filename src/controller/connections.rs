@@ -9,6 +9,7 @@ use kube::{
     runtime::{controller::Action, watcher},
 };
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::{
     context::Context,
@@ -19,7 +20,7 @@ use super::{
     report::{Report, report},
 };
 use crate::{
-    api::{AccountStatus, ThingSpaceConnection},
+    api::{AccountStatus, RETRY_ANNOTATION, ThingSpaceConnection},
     cluster::is_transient,
     thingspace::{CallError, Client, Credentials, CredentialsProblem, Endpoint, NotSent, wire},
 };
@@ -46,6 +47,18 @@ struct CallbackCredentials {
     password: SecretString,
 }
 
+impl Secrets {
+    /// The same credentials keep their version however often their Secret is written, for example with another label:
+    /// failed logins are counted by it.
+    fn known_to(mut self, link: &Link) -> Self {
+        if link.basis.retry == self.basis.retry && link.client.uses(&self.login) {
+            self.login.version = link.client.credentials_version().into();
+            self.basis.credentials.clone_from(&self.login.version);
+        }
+        self
+    }
+}
+
 /// One look at one connection.
 pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
@@ -61,7 +74,12 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
             return Ok(Action::requeue(SOON));
         }
     };
-    let link = match context.links.get(&namespace, &name) {
+    let old = context.links.get(&namespace, &name);
+    let secrets = match &old {
+        Some(old) => secrets.known_to(old),
+        None => secrets,
+    };
+    let link = match old {
         Some(link) if link.basis == secrets.basis => {
             let due_in = link.due_in(context.recheck_after);
             if !due_in.is_zero() {
@@ -155,7 +173,7 @@ async fn check(connection: &ThingSpaceConnection, secrets: &Secrets, link: &Link
                 accounts.push(AccountStatus { name: account.clone(), callback_url: Some(url.clone()) });
                 foreign = foreign.or(Some((account.clone(), url)));
             }
-            Err(error) => return failure(account, &error),
+            Err(error) => return failure(connection, account, &error),
         }
     }
     match foreign {
@@ -164,7 +182,7 @@ async fn check(connection: &ThingSpaceConnection, secrets: &Secrets, link: &Link
     }
 }
 
-fn failure(account: &str, error: &CallError) -> Report {
+fn failure(connection: &ThingSpaceConnection, account: &str, error: &CallError) -> Report {
     match error {
         CallError::NotSent { cause: NotSent::Credentials(problem) } => {
             let reason = match problem {
@@ -172,7 +190,16 @@ fn failure(account: &str, error: &CallError) -> Report {
                 CredentialsProblem::TokenRefused { .. } => "TokenRefused",
                 _ => "LoginRefused",
             };
-            Report::failed(reason, &format!("{problem}. Correct the credentials Secret."), reason == "LoginBlocked")
+            let mut message = format!("{problem}. Correct the credentials Secret.");
+            let blocked = reason == "LoginBlocked";
+            if blocked {
+                let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+                message += &format!(
+                    " If it is right, have the login tried again with: kubectl -n {namespace} annotate tsc {name} \
+                     --overwrite {RETRY_ANNOTATION}=\"$(date +%s)\""
+                );
+            }
+            Report::failed(reason, &message, blocked)
         }
         CallError::NotSent { .. } | CallError::Unknown { .. } | CallError::Later { .. } => {
             Report::unreachable(&format!("{error}. It is tried again."))
@@ -263,7 +290,12 @@ fn parse_secrets(
     login: &Secret,
     callback: Option<&Secret>,
 ) -> Result<Secrets, String> {
-    let version = login.resource_version().unwrap_or_default();
+    let retry = connection.annotations().get(RETRY_ANNOTATION).cloned();
+    let mut version = login.resource_version().unwrap_or_default();
+    if let Some(retry) = &retry {
+        // Whoever asks for another try says that the credentials are right: failed logins are counted anew.
+        version = format!("{version}-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, retry.as_bytes()).simple());
+    }
     let credentials = Credentials {
         client_id: key(login, "clientId")?.into(),
         client_secret: key(login, "clientSecret")?.into(),
@@ -276,6 +308,7 @@ fn parse_secrets(
         generation: connection.metadata.generation,
         credentials: version,
         callback: callback.and_then(ResourceExt::resource_version),
+        retry,
     };
     Ok(Secrets { login: credentials, callback: parsed, basis })
 }

@@ -92,6 +92,8 @@ pub struct Basis {
     pub generation: Option<i64>,
     pub credentials: String,
     pub callback: Option<String>,
+    /// The retry annotation.
+    pub retry: Option<String>,
 }
 
 #[derive(Default)]
