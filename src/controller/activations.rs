@@ -151,15 +151,19 @@ fn waits_for(object: &EuiccActivation, context: &Context) -> Waits {
             stalled: true,
         });
     }
-    let Some(link) = context.links.get(&namespace, connection) else { return Waits::ForFirstCheck };
-    match link.why_not_ready() {
-        None => Waits::ForNothing(link),
-        Some(why) => Waits::For(Hold {
-            reason: "ConnectionNotReady",
-            message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
-            stalled: false,
-        }),
-    }
+    let why = match context.links.find(&namespace, connection) {
+        None => return Waits::ForFirstCheck,
+        Some(Err(why)) => why,
+        Some(Ok(link)) => match link.why_not_ready() {
+            None => return Waits::ForNothing(link),
+            Some(why) => why,
+        },
+    };
+    Waits::For(Hold {
+        reason: "ConnectionNotReady",
+        message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
+        stalled: false,
+    })
 }
 
 /// Sets or clears our finalizer, if nobody wrote in between.

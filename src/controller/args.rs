@@ -50,9 +50,9 @@ pub struct ControllerArgs {
 /// A duration as Kubernetes writes it: 90s, 5m, 1h30m.
 fn duration(text: &str) -> Result<Duration, String> {
     match text.parse::<kube::core::Duration>() {
-        Ok(d) if d.is_negative() => Err("must not be negative".into()),
+        Ok(d) if d.is_negative() || Duration::from(d).is_zero() => Err("must be longer than nothing".into()),
         Ok(d) => Ok(d.into()),
-        Err(e) => Err(e.to_string()),
+        Err(_) => Err("is not a duration such as 90s, 5m or 1h30m".into()),
     }
 }
 

@@ -14,6 +14,7 @@ mod reliability;
 mod scene;
 mod simulator;
 mod wait;
+mod wiretap;
 
 pub use audit::{AuditEvent, requests};
 pub use control_plane::{ControlPlane, control_plane, repository};
@@ -25,3 +26,4 @@ pub use reliability::reliability;
 pub use scene::Scene;
 pub use simulator::{ACTIVATE, Entry, HELD, Simulator, http_client};
 pub use wait::{LONG, SHORT, Seen, eventually};
+pub use wiretap::Wiretap;
