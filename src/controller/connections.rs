@@ -105,15 +105,6 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     Ok(if blocked { Action::requeue(context.recheck_after) } else { Action::requeue(due_in) })
 }
 
-/// Says why there cannot be a link, to the connection and to the activations that wait for it.
-async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
-    context.links.break_off(&namespace, &name, &why.why_not_ready().unwrap_or_default());
-    report(connection, why, context).await?;
-    context.trigger_all_of(&namespace, &name);
-    Ok(())
-}
-
 /// Ends what connections that are gone have left.
 pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str>, context: &Context) {
     match event {
@@ -132,6 +123,15 @@ pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str
 fn end(context: &Context, namespace: &str, name: &str) {
     context.links.remove(namespace, name);
     context.secret_watches.end(namespace, name);
+}
+
+/// Says why there cannot be a link, to the connection and to the activations that wait for it.
+async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    context.links.break_off(&namespace, &name, &why.why_not_ready().unwrap_or_default());
+    report(connection, why, context).await?;
+    context.trigger_all_of(&namespace, &name);
+    Ok(())
 }
 
 /// Builds the link of a connection that has none yet, or whose spec or Secrets have changed.
