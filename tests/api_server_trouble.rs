@@ -30,10 +30,9 @@ fn kill(own: &ControlPlane, file: &str) {
 
 /// Has etcd forget all history, so that a watch that is behind is told 410 Gone, and then cuts the watches.
 async fn compact(own: &ControlPlane) {
-    let revision =
-        own.kubectl().args(["get", "namespaces", "-o", "jsonpath={.metadata.resourceVersion}"]).output().unwrap();
-    let revision = String::from_utf8(revision.stdout).unwrap();
-    let body = format!(r#"{{"revision":"{}"}}"#, revision.trim());
+    let newest = own.kubectl().args(["get", "tsc", "verizon", "-o", "jsonpath={.metadata.resourceVersion}"]).output();
+    let revision = String::from_utf8(newest.unwrap().stdout).unwrap();
+    let body = format!(r#"{{"revision":"{revision}"}}"#);
     let mut socket = tokio::net::UnixStream::connect(own.file("etcd.sock")).await.unwrap();
     let head = format!(
         "POST /v3/kv/compaction HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
