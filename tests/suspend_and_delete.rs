@@ -3,9 +3,8 @@
 use euicc_operator::api::{DeletionPolicy, EuiccActivation, OperationState};
 use serde_json::json;
 
-use crate::support::{ACTIVATE, HELD, LONG, Namespace, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{ACTIVATE, HELD, LONG, Namespace, QUICK, Scene, eventually, fixtures, holds, state, status, why};
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 const DEACTIVATE: &str = "/devices/profile/actions/deactivate";
 
 #[tokio::test]
