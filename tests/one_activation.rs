@@ -11,6 +11,8 @@ use crate::support::{ACTIVATE, HELD, LONG, QUICK, Scene, eventually, fixtures, h
 async fn one_activation_costs_one_post_three_writes_and_one_event() {
     let scene = Scene::start("cost", HELD, &[]).await;
     let namespace = &scene.namespace;
+    let told = async || namespace.asked(0).contains_key("create events");
+    eventually("the connection has nothing more to say", LONG, told).await;
     let before = namespace.requests().len();
 
     namespace.apply(&fixtures::yaml(&fixtures::activation("forklift", 1))).await;
