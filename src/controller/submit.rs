@@ -8,7 +8,13 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{args::CLAIM_IS_FRESH, context::Context, context::Work, links::Link, request};
+use super::{
+    args::CLAIM_IS_FRESH,
+    context::{Context, Work},
+    links::{Link, Readiness},
+    request,
+    waits::{self, Waits},
+};
 use crate::{
     activation::{Effect, Event, Outcome},
     api::{Action, EuiccActivation},
@@ -66,6 +72,10 @@ impl Claim {
 pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Context>) {
     let Some(object) = context.activation(namespace, name) else { return };
     let Some(mut work) = context.begin(&object) else { return };
+    // It may have waited long: what stands against it now is said by the reconciliation that follows.
+    if !matches!(waits::of(&object, context), Waits::ForNothing(_)) {
+        return;
+    }
     // Whoever stands in the way is named by the reconciliation that follows.
     if context.devices.reserve(&object, Timestamp::now()).is_err() {
         return;
@@ -93,9 +103,13 @@ fn react(answer: &Result<RequestId, CallError>, link: &Link, context: &Context) 
     match answer {
         Err(CallError::Later { code, retry_after, .. }) if code.class == ErrorClass::Other => {
             link.pace.pause(retry_after.unwrap_or(PAUSE));
+            // Those who wait may want to say so.
+            if retry_after.is_some_and(|pause| pause > PAUSE) {
+                context.trigger_all_of(&link.namespace, &link.name);
+            }
         }
         Err(CallError::NotSent { cause: NotSent::Credentials(problem) }) => {
-            link.checked(Some(format!("{problem}.")));
+            link.checked(Readiness::Not(format!("{problem}.")), None);
             link.distrust();
             context.trigger_connection(&link.namespace, &link.name);
         }
