@@ -20,6 +20,7 @@ use crate::{
     activation::{Effect, Event, Hold},
     api::{EuiccActivation, FINALIZER, OperationState},
     cluster::{RecordError, Recorded},
+    fault_points::fault_point,
 };
 
 /// How soon to look again after what is due but cannot be begun now.
@@ -52,7 +53,7 @@ pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, co
 /// Whether anything may still happen to it without an edit.
 pub fn is_open(object: &EuiccActivation) -> bool {
     let state = object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.state);
-    !matches!(state, Some(OperationState::Succeeded))
+    object.metadata.deletion_timestamp.is_some() || !matches!(state, Some(OperationState::Succeeded))
 }
 
 /// One look at one activation.
@@ -142,7 +143,10 @@ async fn set_finalizer(object: &EuiccActivation, context: &Context, wanted: bool
     let api: Api<EuiccActivation> =
         Api::namespaced(context.clients.calls.clone(), &object.namespace().unwrap_or_default());
     let patch = json!({"metadata": {"resourceVersion": object.metadata.resource_version, "finalizers": finalizers}});
-    match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+    fault_point(|| "finalizer.before".into());
+    let patched = api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
+    fault_point(|| "finalizer.after".into());
+    match patched {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(Error::Finalizer(error)),

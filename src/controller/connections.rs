@@ -49,8 +49,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     let material = match material::read(&connection, &context).await? {
         Ok(material) => material,
         Err(problem) => {
-            unlink(&context, &namespace, &name);
-            report(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
+            break_off(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
             return Ok(Action::requeue(SOON));
         }
     };
@@ -66,8 +65,8 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
         _ => match build(&connection, &material, &context) {
             Ok(link) => link,
             Err(problem) => {
-                unlink(&context, &namespace, &name);
-                report(&connection, Report::failed("EndpointInvalid", &format!("{problem}."), true), &context).await?;
+                break_off(&connection, Report::failed("EndpointInvalid", &format!("{problem}."), true), &context)
+                    .await?;
                 return Ok(Action::await_change());
             }
         },
@@ -110,15 +109,22 @@ pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str
 }
 
 fn end(context: &Context, namespace: &str, name: &str) {
-    unlink(context, namespace, name);
+    context.links.remove(namespace, name);
     context.secret_watches.end(namespace, name);
 }
 
-/// Ends a link, and has those who waited for their turn say what they wait for now.
-pub fn unlink(context: &Context, namespace: &str, name: &str) {
-    if context.links.remove(namespace, name) {
-        context.trigger_all_of(namespace, name);
+/// Says why there cannot be a link, to the connection and to the activations that wait for it.
+async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let news = match why.readiness() {
+        Readiness::Not(why) => context.links.break_off(&namespace, &name, why),
+        Readiness::Ready | Readiness::Unchecked(_) => false,
+    };
+    report(connection, why, context).await?;
+    if news {
+        context.trigger_all_of(&namespace, &name);
     }
+    Ok(())
 }
 
 /// Builds the link of a connection that has none yet, or whose spec, Secrets or certificates have changed.

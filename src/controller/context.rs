@@ -42,6 +42,7 @@ pub struct Context {
     pub client_config: ClientConfig,
     pub recheck_after: Duration,
     pub deregister_timeout: Duration,
+    pub claim_is_fresh: Duration,
     /// Work that shutdown waits for.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
@@ -99,6 +100,7 @@ impl Context {
             client_config: args.client_config(),
             recheck_after: args.recheck_after,
             deregister_timeout: args.deregister_timeout,
+            claim_is_fresh: args.claim_is_fresh(),
             tasks,
             stop,
             may_send: CancellationToken::new(),

@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub async fn reconcile(connection: &ThingSpaceConnection, context: &Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
     if !connection.finalizers().iter().any(|f| f == DEREGISTER_FINALIZER) {
-        connections::unlink(context, &namespace, &name);
+        context.links.remove(&namespace, &name);
         context.secret_watches.end(&namespace, &name);
         return Ok(Action::await_change());
     }

@@ -24,15 +24,20 @@ pub type Key = (String, String);
 
 /// All live connections.
 #[derive(Default)]
-pub struct Links(Mutex<HashMap<Key, Arc<Link>>>);
+pub struct Links(Mutex<HashMap<Key, Result<Arc<Link>, String>>>);
 
 impl Links {
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Link>>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Result<Arc<Link>, String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The live connection of that name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Link>> {
+        self.find(namespace, name)?.ok()
+    }
+
+    /// The live connection of that name, or why there cannot be one; `None`: it is yet to be looked at.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<Result<Arc<Link>, String>> {
         self.map().get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
@@ -43,15 +48,28 @@ impl Links {
 
     /// Puts `link` in the place of an older one, which ends what it has begun.
     pub fn put(&self, link: Arc<Link>) {
-        if let Some(old) = self.map().insert((link.namespace.clone(), link.name.clone()), link) {
-            old.stop.cancel();
-        }
+        let key = (link.namespace.clone(), link.name.clone());
+        end(self.map().insert(key, Ok(link)));
     }
 
-    /// Ends a connection that is gone, or cannot be used. Says whether there was one.
-    pub fn remove(&self, namespace: &str, name: &str) -> bool {
-        let old = self.map().remove(&(namespace.to_owned(), name.to_owned()));
-        old.inspect(|old| old.stop.cancel()).is_some()
+    /// Ends a connection that cannot be one as it stands.
+    /// Says whether that is news.
+    pub fn break_off(&self, namespace: &str, name: &str, why: String) -> bool {
+        let old = self.map().insert((namespace.to_owned(), name.to_owned()), Err(why.clone()));
+        let news = !matches!(&old, Some(Err(before)) if *before == why);
+        end(old);
+        news
+    }
+
+    /// Ends a connection that is gone.
+    pub fn remove(&self, namespace: &str, name: &str) {
+        end(self.map().remove(&(namespace.to_owned(), name.to_owned())));
+    }
+}
+
+fn end(old: Option<Result<Arc<Link>, String>>) {
+    if let Some(Ok(old)) = old {
+        old.stop.cancel();
     }
 }
 
@@ -167,7 +185,7 @@ impl Link {
         let checks = self.checks();
         let pause = match checks.failures {
             0 => recheck_after,
-            n => SOON.saturating_mul(1 << (n - 1).min(8)).min(recheck_after),
+            n => SOON.saturating_mul(1 << n.min(8)).min(recheck_after),
         };
         let jittered = pause.mul_f64(0.9 + 0.2 * checks.jitter);
         checks.last.map_or(Duration::ZERO, |at| jittered.saturating_sub(at.elapsed()))

@@ -55,8 +55,8 @@ impl Report {
                 "ThingSpace refuses account {name} to this user ({why}). Correct spec.accounts, or have Verizon admit the user."
             );
             ready = match stalled {
-                true => (false, "AccountsRefused", message),
-                false => (true, ready.1, format!("{} But: {message}", ready.2)),
+                true => (false, "AccountRefused", message),
+                false => (true, "AccountRefused", format!("{} But: {message}", ready.2)),
             };
         }
         Self {
@@ -86,7 +86,7 @@ impl Report {
         match problem {
             CredentialsProblem::LoginBlocked { .. } => {
                 let message = format!(
-                    "{problem}. Correct Secret {secret}; if it is right as it is, allow two more logins with: kubectl -n \
+                    "{problem}. Correct the credentials Secret {secret}; if it is right as it is, allow two more logins with: kubectl -n \
                      {namespace} annotate secret {secret} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
                 );
                 Self::failed("LoginBlocked", &message, true)

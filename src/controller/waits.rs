@@ -70,12 +70,10 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
         let message = format!("ThingSpaceConnection {named} is not ready: {why} It is sent as soon as it is.");
         Waits::For(Hold { reason: "ConnectionNotReady", message, stalled: false })
     };
-    let Some(link) = context.links.get(&namespace, &connection) else {
-        // None is made while something is wrong with what it is made from, and the connection says what.
-        return match said_by(&found) {
-            Some(why) => not_ready(&why),
-            None => Waits::ForFirstCheck { until: Timestamp::now() + PATIENCE },
-        };
+    let link = match context.links.find(&namespace, &connection) {
+        None => return Waits::ForFirstCheck { until: Timestamp::now() + PATIENCE },
+        Some(Err(why)) => return not_ready(&why),
+        Some(Ok(link)) => link,
     };
     match &*link.readiness() {
         Readiness::Not(why) => return not_ready(why),
@@ -110,13 +108,6 @@ pub fn for_turn(object: &EuiccActivation, link: &Link) -> Option<Hold> {
          requests a minute; the oldest go first, and namespaces take turns."
     );
     Some(Hold { reason: RATE_LIMITED, message, stalled: false })
-}
-
-/// The words of a connection that is not ready. Old ones are none.
-fn said_by(connection: &crate::api::ThingSpaceConnection) -> Option<String> {
-    let conditions = connection.status.iter().flat_map(|s| &s.conditions);
-    let ready = conditions.into_iter().find(|c| c.type_ == "Ready" && c.status == "False")?;
-    (ready.observed_generation == connection.metadata.generation).then(|| ready.message.clone())
 }
 
 fn said_already(object: &EuiccActivation) -> bool {
