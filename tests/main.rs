@@ -4,6 +4,13 @@
 
 mod callback_endpoint;
 mod connection;
+mod connection_accounts;
+mod connection_endpoint;
+mod connection_limits;
+mod connection_listeners;
+mod connection_logins;
+mod connection_support;
+mod connection_tenancy;
 mod crash_matrix;
 mod crds;
 mod editing;

@@ -111,6 +111,7 @@ pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str
 fn end(context: &Context, namespace: &str, name: &str) {
     context.links.remove(namespace, name);
     context.secret_watches.end(namespace, name);
+    context.trigger_all_of(namespace, name);
 }
 
 /// Says why there cannot be a link, to the connection and to the activations that wait for it.

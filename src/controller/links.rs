@@ -52,8 +52,7 @@ impl Links {
         end(self.map().insert(key, Ok(link)));
     }
 
-    /// Ends a connection that cannot be one as it stands.
-    /// Says whether that is news.
+    /// Ends a connection that cannot be one as it stands. Says whether that is news.
     pub fn break_off(&self, namespace: &str, name: &str, why: String) -> bool {
         let old = self.map().insert((namespace.to_owned(), name.to_owned()), Err(why.clone()));
         let news = !matches!(&old, Some(Err(before)) if *before == why);

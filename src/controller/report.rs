@@ -33,6 +33,8 @@ pub struct Report {
     facts: Option<HashMap<String, Facts>>,
     changes: Vec<(String, Change)>,
     ready: State,
+    /// For those who wait, where that is shorter than what the connection says.
+    short: Option<String>,
     authenticated: Option<State>,
     registered: Option<State>,
     stalled: bool,
@@ -67,6 +69,7 @@ impl Report {
                 .collect(),
             accounts: Some(findings.into_iter().map(|f| f.status).collect()),
             ready,
+            short: None,
             authenticated: Some((true, "LoggedIn", "ThingSpace accepts the credentials.".into())),
             registered,
             stalled,
@@ -89,7 +92,8 @@ impl Report {
                     "{problem}. Correct the credentials Secret {secret}; if it is right as it is, allow two more logins with: kubectl -n \
                      {namespace} annotate secret {secret} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
                 );
-                Self::failed("LoginBlocked", &message, true)
+                let short = Some(format!("{problem}. Correct the credentials Secret {secret}."));
+                Self { short, ..Self::failed("LoginBlocked", &message, true) }
             }
             CredentialsProblem::TokenRefused { .. } => Self::failed(
                 "TokenRefused",
@@ -111,6 +115,7 @@ impl Report {
             facts: None,
             changes: Vec::new(),
             ready: (false, reason, problem.into()),
+            short: None,
             authenticated: Some((false, reason, problem.into())),
             registered: None,
             stalled,
@@ -124,7 +129,10 @@ impl Report {
 
     /// For those who wait for the connection.
     pub fn readiness(&self) -> Readiness {
-        if self.ready.0 { Readiness::Ready } else { Readiness::Not(self.ready.2.clone()) }
+        match self.ready {
+            (true, ..) => Readiness::Ready,
+            (false, _, ref message) => Readiness::Not(self.short.clone().unwrap_or_else(|| message.clone())),
+        }
     }
 
     /// What is known of its accounts now.
