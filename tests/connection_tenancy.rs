@@ -6,7 +6,10 @@ use serde_json::json;
 
 use crate::{
     connection_support::{QUICK, condition, patch, says},
-    support::{Callback, Controller, Namespace, Simulator, control_plane, fixtures, holds, operator, repository, why},
+    support::{
+        Callback, Controller, LONG, Namespace, SHORT, Simulator, control_plane, eventually, fixtures, holds, operator,
+        repository, why,
+    },
 };
 
 /// A platform team with a connection, and a team that wants to use it.
@@ -84,7 +87,7 @@ async fn another_namespace_is_admitted_by_its_labels_and_refused_again_without_t
     tenants.team.until_reason("late", "ConnectionNotAllowed").await;
     assert_eq!(tenants.simulator.activate_posts().await.len(), 1);
     patch(&tenants.platform, json!({"allowedNamespaces": null})).await;
-    crate::support::eventually("no selector, no condition", crate::support::SHORT, async || {
+    eventually("no selector, no condition", SHORT, async || {
         condition(&tenants.platform, "NamespacesSelected").await.is_none()
     })
     .await;
@@ -105,14 +108,10 @@ async fn an_operator_that_may_not_list_namespaces_says_so_and_admits_by_name() {
     command.env("KUBECONFIG", kubeconfig(&user)).arg("controller");
     let flags = ["--watch-namespace", &tenants.platform.name, "--watch-namespace", &tenants.team.name];
     let _controller = Controller::start_as(&mut command, &flags).await;
-    let unread = says(&tenants.platform, "NamespacesSelected", "NamespacesUnread").await;
-    for _ in 0..1 {
-        let unread = crate::support::eventually("it says what to do", crate::support::LONG, async || {
-            condition(&tenants.platform, "NamespacesSelected").await.filter(|c| c.message.contains("ClusterRole"))
-        });
-        assert_eq!(unread.await.status, "False");
-    }
-    assert_eq!(unread.status, "False");
+    let unread = eventually("it says what to do", LONG, async || {
+        condition(&tenants.platform, "NamespacesSelected").await.filter(|c| c.message.contains("ClusterRole"))
+    });
+    assert_eq!(unread.await.reason, "NamespacesUnread");
     tenants.platform.wait("Ready", "tsc/verizon").await;
     tenants.activate("forklift").await;
     let object = tenants.team.until_reason("forklift", "NamespacesUnread").await;
@@ -146,7 +145,7 @@ async fn a_device_of_another_namespace_is_told_to_nobody_who_was_not_admitted() 
     let request = tenants.platform.activation("owned").await.status.unwrap().request_id.unwrap();
     tenants.platform.kubectl(&["delete", "euicc", "owned"]).await.success();
     tenants.simulator.resend(&request).await;
-    crate::support::eventually("the message came again", crate::support::LONG, async || {
+    eventually("the message came again", LONG, async || {
         tenants.simulator.deliveries().await.iter().filter(|d| d.status == Some(200)).count() >= 2
     })
     .await;

@@ -186,7 +186,7 @@ pub async fn set_finalizer(
     }
 }
 
-/// Nothing is sent any more through a connection that is being deleted.
-pub fn retire(link: &Link) {
-    link.checked(Readiness::Not("it is being deleted.".into()), None);
+/// Nothing is sent any more through a connection that is being deleted. Says whether that is news.
+pub fn retire(link: &Link) -> bool {
+    link.checked(Readiness::Not("it is being deleted.".into()), None)
 }

@@ -34,8 +34,9 @@ pub async fn reconcile(connection: &ThingSpaceConnection, context: &Arc<Context>
     let problem = match link(connection, context).await? {
         _ if !wanted => None,
         Ok(link) => {
-            connections::retire(&link);
-            context.trigger_all_of(&namespace, &name);
+            if connections::retire(&link) {
+                context.trigger_all_of(&namespace, &name);
+            }
             match deregister(connection, &link, context).await {
                 Ok(()) => None,
                 Err(error) => {

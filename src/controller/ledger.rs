@@ -92,7 +92,7 @@ impl SecretLedger {
         let of_version = records.iter().filter(|r| r.credentials_version == *version);
         if of_version.clone().map(|r| r.failed.len()).sum::<usize>() >= FAILED_LOGINS_ALLOWED {
             let asked_before = of_version.clone().any(|r| r.failed.contains(&attempt.id));
-            let reason = of_version.last().and_then(|r| r.reason.clone());
+            let reason = of_version.clone().find_map(|r| r.reason.clone());
             return Ok(Some(if asked_before { Reservation::Granted } else { Reservation::Refused { reason } }));
         }
         let mut record = records[0].clone();
