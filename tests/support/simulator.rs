@@ -14,6 +14,8 @@ pub const ACTIVATE: &str = "/devices/profile/actions/activate";
 
 /// Flags with which no request comes to its end before [`Simulator::let_finish`].
 pub const HELD: &[&str] = &["--activation-time", "10m"];
+/// Shows nobody its plans and pools, so that a wrong one is refused only when it is sent.
+pub const CLOSED_BOOKS: &[&str] = &["--fault", "account:status=500", "--fault", "plans:status=500"];
 
 /// A ThingSpace of its own for one test.
 pub struct Simulator {
