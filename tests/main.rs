@@ -4,7 +4,13 @@
 
 mod crds;
 mod editing;
+mod failing;
 mod lifecycle;
+mod one_activation;
+mod one_line_one_owner;
+mod secrets_stay_secret;
 mod simulator;
 mod support;
+mod thingspace_client;
 mod validation;
+mod waiting;

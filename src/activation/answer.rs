@@ -113,20 +113,36 @@ impl Machine<'_> {
         if self.status.devices.iter().any(|d| d.result == DeviceResult::Pending) {
             return;
         }
-        let failed: Vec<DeviceStatus> =
-            self.status.devices.iter().filter(|d| d.result == DeviceResult::Failed).cloned().collect();
+        let failed = self.status.devices.iter().any(|d| d.result == DeviceResult::Failed);
         let Some(operation) = &mut self.status.operation else { return };
         operation.next_poll_time = None;
         operation.retry_time = None;
-        operation.state = if failed.is_empty() { OperationState::Succeeded } else { OperationState::Failed };
+        operation.state = if failed { OperationState::Failed } else { OperationState::Succeeded };
         let action = operation.action;
         self.status.last_handled_retry = self.subject.retry.map(Into::into);
-        match (failed.first(), action) {
-            (None, Action::Activate) => self.activated(),
-            (None, Action::Deactivate) => self.deactivated(),
-            (Some(first), Action::Activate) => self.activation_failed(first, failed.len()),
-            (Some(first), Action::Deactivate) => self.deactivation_failed(first),
+        match (failed, action) {
+            (false, Action::Activate) => self.activated(),
+            (false, Action::Deactivate) => self.deactivated(),
+            (true, _) => {
+                let (reason, message) = self.failed();
+                self.tell(Severity::Warning, reason, message);
+            }
         }
+    }
+
+    /// Says that the operation has failed, and why: at its end, and again when something that stood before it is gone.
+    pub(super) fn failed(&mut self) -> (&'static str, String) {
+        let failed: Vec<&DeviceStatus> =
+            self.status.devices.iter().filter(|d| d.result == DeviceResult::Failed).collect();
+        let first = failed.first().copied().cloned().unwrap_or_default();
+        let deactivation = self.status.operation.as_ref().is_some_and(|o| o.action == Action::Deactivate);
+        let (reason, message) = match deactivation {
+            true => ("DeactivationFailed", self.deactivation_failed(&first)),
+            false if self.status.request_id.is_none() => ("Refused", self.activation_failed(&first, failed.len())),
+            false => ("ActivationFailed", self.activation_failed(&first, failed.len())),
+        };
+        self.stalled(reason, message.clone());
+        (reason, message)
     }
 
     fn activated(&mut self) {
@@ -153,22 +169,17 @@ impl Machine<'_> {
         }
     }
 
-    fn activation_failed(&mut self, first: &DeviceStatus, failed: usize) {
+    fn activation_failed(&self, first: &DeviceStatus, failed: usize) -> String {
         let Subject { namespace, name, .. } = self.subject;
         let code = first.fault_code.as_deref().unwrap_or("Failed");
-        let text = first.fault_text.as_deref().unwrap_or("ThingSpace gave no reason");
+        let text = first.fault_text.as_deref().unwrap_or("ThingSpace gave no reason").trim_end_matches('.');
         let total = self.status.devices.len();
         let who = if total == 1 { "the activation".into() } else { format!("{failed} of {total} devices") };
-        let refused = self.status.request_id.is_none();
-        let verb = if refused { "refused" } else { "reported a failure of" };
-        let message = format!(
-            "ThingSpace {verb} {who}: {code}: {}. Nothing more is sent by itself: correct the spec, or send the same \
-             once more with: kubectl -n {namespace} annotate euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\"",
-            text.trim_end_matches('.')
-        );
-        let reason = if refused { "Refused" } else { "ActivationFailed" };
-        self.stalled(reason, message.clone());
-        self.tell(Severity::Warning, reason, message);
+        let verb = if self.status.request_id.is_none() { "refused" } else { "reported a failure of" };
+        format!(
+            "ThingSpace {verb} {who}: {code}: {text}. Nothing more is sent by itself: correct the spec, or send the same \
+             once more with: kubectl -n {namespace} annotate euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
+        )
     }
 }
 

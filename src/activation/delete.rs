@@ -51,16 +51,14 @@ impl Machine<'_> {
         self.tell(Severity::Normal, "Deactivated", "Every line is deactivated.");
     }
 
-    pub(super) fn deactivation_failed(&mut self, first: &DeviceStatus) {
+    pub(super) fn deactivation_failed(&self, first: &DeviceStatus) -> String {
         let Subject { namespace, name, .. } = self.subject;
         let code = first.fault_code.as_deref().unwrap_or("Failed");
         let text = first.fault_text.as_deref().unwrap_or("ThingSpace gave no reason").trim_end_matches('.');
-        let message = format!(
+        format!(
             "ThingSpace did not deactivate the lines: {code}: {text}. Try once more with: kubectl -n {namespace} annotate \
              euicc {name} --overwrite euicc-operator.io/retry=\"$(date +%s)\", or let the resource go with \
              deletionPolicy Retain; otherwise it is let go after spec.resultTimeout, with its lines as they are."
-        );
-        self.stalled("DeactivationFailed", message.clone());
-        self.tell(Severity::Warning, "DeactivationFailed", message);
+        )
     }
 }

@@ -10,6 +10,11 @@ use crate::api::{DeletionPolicy, DeviceResult, Operation, OperationState};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Those requests that count to the day's limit.
+pub fn in_the_last_day(submissions: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    submissions.into_iter().filter(|t| *t + DAY > now).collect()
+}
+
 impl Machine<'_> {
     pub(super) fn tick(&mut self) {
         self.acknowledge_if_seen();
@@ -46,6 +51,8 @@ impl Machine<'_> {
             OperationState::Unknown if self.is_past(operation.next_poll_time) => self.effects.push(Effect::Observe),
             OperationState::Released if self.is_past(operation.retry_time.clone()) || self.edited() => self.may_send(),
             OperationState::Failed if self.edited() || self.retry_asked() => self.may_send(),
+            // An edit or a retry that was held up has been taken back.
+            OperationState::Failed if !self.says_failed() => drop(self.failed()),
             OperationState::TimedOut if self.edited() || self.retry_asked() => {
                 self.status.last_handled_retry = self.subject.retry.map(Into::into);
                 self.unknown("no answer came in time, so the devices are looked at before anything is sent again");
@@ -74,7 +81,7 @@ impl Machine<'_> {
 
     /// When the day's requests are used up: when the oldest of them no longer counts.
     pub(super) fn day_is_full(&self) -> Option<Timestamp> {
-        let today: Vec<_> = self.status.submissions.iter().map(|t| t.0).filter(|t| *t + DAY > self.now).collect();
+        let today = in_the_last_day(self.status.submissions.iter().map(|t| t.0), self.now);
         (today.len() >= POSTS_A_DAY).then(|| today[today.len() - POSTS_A_DAY] + DAY)
     }
 
@@ -160,6 +167,10 @@ impl Machine<'_> {
 
     pub(super) fn retry_asked(&self) -> bool {
         self.subject.retry.is_some() && self.subject.retry != self.status.last_handled_retry.as_deref()
+    }
+
+    fn says_failed(&self) -> bool {
+        matches!(self.reason(), Some("Refused" | "ActivationFailed" | "DeactivationFailed"))
     }
 
     pub(super) fn is_stalled(&self) -> bool {

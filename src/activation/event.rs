@@ -24,7 +24,7 @@ pub enum Event {
         outcome: Outcome,
     },
     /// ThingSpace delivered an answer for one device.
-    Callback(Report),
+    Callback(Box<Report>),
     /// ThingSpace was asked for the request's status.
     Polled(Poll),
     /// The devices of a request whose outcome is unknown were looked at: one entry a device of the status.

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use due::in_the_last_day;
 pub use event::*;
 
 use crate::api::{ActivationStatus, EuiccActivation, EuiccActivationSpec, FINALIZER, RETRY_ANNOTATION};

@@ -117,12 +117,12 @@ fn mdn(id: &str) -> DeviceId {
 
 fn callback(request: &str, device: &str, verdict: Verdict) -> Event {
     let state = (verdict == Verdict::Success).then(|| "Active".to_owned());
-    Event::Callback(Report {
+    Event::Callback(Box::new(Report {
         request_id: Some(request.into()),
         device_ids: vec![eid(device), mdn(&format!("555000111{device}"))],
         verdict,
         profile: Profile { state, ..Profile::default() },
-    })
+    }))
 }
 
 fn failure(code: &str) -> Verdict {
@@ -529,12 +529,12 @@ mod deletion {
         assert_eq!(play.tick(), [Effect::Queue]);
         play.accept("2", "r2");
         assert!(play.tick().is_empty());
-        play.feed(Event::Callback(Report {
+        play.feed(Event::Callback(Box::new(Report {
             request_id: Some("r2".into()),
             device_ids: vec![eid("1")],
             verdict: Verdict::Success,
             profile: Profile { state: Some("Deactive".into()), ..Profile::default() },
-        }));
+        })));
         assert_eq!(play.status().devices[0].result, DeviceResult::Deactivated);
         assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
     }

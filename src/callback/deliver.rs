@@ -51,7 +51,7 @@ impl Deliveries {
     pub async fn deliver(&self, object: Arc<EuiccActivation>, report: Report) -> Delivered {
         let (answer, answered) = oneshot::channel();
         let key = key(&object);
-        let mine = Waiting { event: Event::Callback(report), answer };
+        let mine = Waiting { event: Event::Callback(Box::new(report)), answer };
         let is_first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let is_first = !waiting.contains_key(&key);

@@ -1,6 +1,10 @@
 //! Two clients: a watch that shares one connection with many writers lags behind them.
 
 use kube::{Client, Config};
+use reqwest::header::{HeaderValue, USER_AGENT};
+
+/// How audit logs and rate limits of the API server know us.
+const NAME: HeaderValue = HeaderValue::from_static(concat!("euicc-operator/", env!("CARGO_PKG_VERSION")));
 
 /// The process's Kubernetes clients.
 #[derive(Clone)]
@@ -22,6 +26,7 @@ impl Clients {
         let mut config = Config::infer().await?;
         // A write that is repeated below us would come back as a conflict with ourselves.
         config.default_retry = false;
+        config.headers.push((USER_AGENT, NAME));
         let namespace = config.default_namespace.clone();
         Ok(Self { calls: Client::try_from(config.clone())?, watches: Client::try_from(config)?, namespace })
     }

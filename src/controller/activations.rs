@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
-    runtime::controller::Action,
+    runtime::{controller::Action, watcher},
 };
 use serde_json::json;
 
-use super::{context::Context, lookup};
+use super::{context::Context, devices::Conflict, links::Link, lookup};
 use crate::{
     activation::{Effect, Event, Hold},
     api::{EuiccActivation, FINALIZER, OperationState},
@@ -24,6 +24,21 @@ pub enum Error {
     Record(#[from] RecordError),
     #[error("the finalizer could not be changed: {0}")]
     Finalizer(#[source] kube::Error),
+}
+
+/// Keeps the book of devices, and has those reconciled that may have waited for what was let go.
+pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, context: &Context) {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let freed = match event {
+        Apply(object) | InitApply(object) => context.devices.apply(object),
+        Delete(object) => context.devices.remove(&(object.namespace().unwrap_or_default(), object.name_any())),
+        // What was deleted while nobody watched is not in the list.
+        InitDone => {
+            context.devices.retain(namespace, |(namespace, name)| context.activation(namespace, name).is_some())
+        }
+        Init => return,
+    };
+    freed.iter().for_each(|key| context.trigger(key));
 }
 
 /// Whether anything may still happen to it without an edit.
@@ -42,16 +57,17 @@ pub async fn reconcile(object: Arc<EuiccActivation>, context: Arc<Context>) -> R
         Recorded::Gone => return Ok(Action::await_change()),
         Recorded::Written(object, transition) | Recorded::Unchanged(object, transition) => (object, transition),
     };
+    let mut wake_at = transition.wake_at;
     for effect in &transition.effects {
         match effect {
-            Effect::Queue => queue(&object, &context).await?,
+            Effect::Queue => wake_at = queue(&object, &context).await?.or(wake_at),
             Effect::Poll | Effect::Observe => lookup::begin(&object, effect.clone(), &context).await?,
             Effect::AddFinalizer => set_finalizer(&object, &context, true).await?,
             Effect::RemoveFinalizer => set_finalizer(&object, &context, false).await?,
             Effect::Send | Effect::Tell(_) => {} // follow a claim; are published by the recorder
         }
     }
-    Ok(transition.wake_at.map_or_else(Action::await_change, |at| Action::requeue(until(at))))
+    Ok(wake_at.map_or_else(Action::await_change, |at| Action::requeue(until(at))))
 }
 
 fn until(at: Timestamp) -> Duration {
@@ -59,18 +75,72 @@ fn until(at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default() + Duration::from_millis(50)
 }
 
-/// Asks for a turn to send, or says what stands against it.
-async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<(), Error> {
+/// Asks for a turn to send, or says what stands against it, and when to look again if nothing happens before.
+async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<Option<Timestamp>, Error> {
     let (namespace, connection) = (object.namespace().unwrap_or_default(), &object.spec.connection_ref.name);
-    let hold = match context.connection(&namespace, connection) {
-        None => Some(Hold {
+    let (hold, wake_at) = match context.devices.conflict(object, Timestamp::now()) {
+        Some(conflict) => conflicting(conflict),
+        None => match waits_for(object, context) {
+            Waits::ForNothing(link) => {
+                link.dispatcher.enqueue(object);
+                return Ok(None);
+            }
+            Waits::ForFirstCheck => return Ok(None),
+            Waits::For(hold) => (hold, None),
+        },
+    };
+    tracing::debug!(namespace, connection, reason = hold.reason, "held");
+    context.recorder.record(Arc::clone(object), &Event::Held(hold)).await?;
+    Ok(wake_at)
+}
+
+fn conflicting(conflict: Conflict) -> (Hold, Option<Timestamp>) {
+    match conflict {
+        Conflict::Taken { device, by: (namespace, name) } => {
+            let message = format!(
+                "Device {} {} belongs to EuiccActivation {namespace}/{name}, which is under way or active, so nothing is \
+                 sent. Delete one of the two, or take the device out of one; it goes on by itself then.",
+                device.kind.as_str(),
+                device.id
+            );
+            (Hold { reason: "DeviceConflict", message, stalled: true }, None)
+        }
+        Conflict::DayIsFull { device, free_at } => {
+            let message = format!(
+                "Three requests for device {} {} were sent in the last 24 hours, by this resource and others, and \
+                 ThingSpace takes only five provisioning actions a line and day; it is sent by itself when the first of \
+                 them is a day old.",
+                device.kind.as_str(),
+                device.id
+            );
+            (Hold { reason: "DailyLimit", message, stalled: false }, Some(free_at))
+        }
+    }
+}
+
+/// What an activation waits for before it is sent.
+enum Waits {
+    /// It can have its turn.
+    ForNothing(Arc<Link>),
+    /// Its connection is about to be checked for the first time.
+    ForFirstCheck,
+    /// This.
+    For(Hold),
+}
+
+fn waits_for(object: &EuiccActivation, context: &Context) -> Waits {
+    let (namespace, connection) = (object.namespace().unwrap_or_default(), &object.spec.connection_ref.name);
+    let Some(found) = context.connection(&namespace, connection) else {
+        return Waits::For(Hold {
             reason: "ConnectionNotFound",
             message: format!(
                 "There is no ThingSpaceConnection {connection} in namespace {namespace}; it is sent as soon as there is one."
             ),
             stalled: false,
-        }),
-        Some(found) if !found.spec.accounts.contains(&object.spec.account_name) => Some(Hold {
+        });
+    };
+    if !found.spec.accounts.contains(&object.spec.account_name) {
+        return Waits::For(Hold {
             reason: "AccountNotAllowed",
             message: format!(
                 "ThingSpaceConnection {connection} does not list account {}, so nothing is sent. Correct spec.accountName, \
@@ -78,28 +148,17 @@ async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<
                 object.spec.account_name
             ),
             stalled: true,
-        }),
-        Some(_) => match context.links.get(&namespace, connection) {
-            None => return Ok(()), // about to be reconciled for the first time
-            Some(link) => match link.why_not_ready() {
-                Some(why) => Some(Hold {
-                    reason: "ConnectionNotReady",
-                    message: format!(
-                        "ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."
-                    ),
-                    stalled: false,
-                }),
-                None => {
-                    link.dispatcher.enqueue(object);
-                    None
-                }
-            },
-        },
-    };
-    if let Some(hold) = hold {
-        context.recorder.record(Arc::clone(object), &Event::Held(hold)).await?;
+        });
     }
-    Ok(())
+    let Some(link) = context.links.get(&namespace, connection) else { return Waits::ForFirstCheck };
+    match link.why_not_ready() {
+        None => Waits::ForNothing(link),
+        Some(why) => Waits::For(Hold {
+            reason: "ConnectionNotReady",
+            message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
+            stalled: false,
+        }),
+    }
 }
 
 /// Sets or clears our finalizer, if nobody wrote in between.

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, ResourceExt, runtime::controller::Action};
+use kube::{
+    Api, ResourceExt,
+    runtime::{controller::Action, watcher},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -47,7 +50,7 @@ struct CallbackCredentials {
 pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
     if connection.metadata.deletion_timestamp.is_some() {
-        gone(&context, &namespace, &name);
+        end(&context, &namespace, &name);
         return Ok(Action::await_change());
     }
     context.secret_watches.keep(&connection, &context);
@@ -86,8 +89,22 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     Ok(if blocked { Action::requeue(context.recheck_after) } else { Action::requeue(due_in) })
 }
 
-/// Ends what a connection that is gone has left.
-pub fn gone(context: &Context, namespace: &str, name: &str) {
+/// Ends what connections that are gone have left.
+pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str>, context: &Context) {
+    match event {
+        watcher::Event::Delete(gone) => end(context, &gone.namespace().unwrap_or_default(), &gone.name_any()),
+        // What was deleted while nobody watched is not in the list.
+        watcher::Event::InitDone => {
+            let known = context.links.keys().into_iter().filter(|key| namespace.is_none_or(|n| key.0 == n));
+            for (namespace, name) in known.filter(|(ns, name)| context.connection(ns, name).is_none()) {
+                end(context, &namespace, &name);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn end(context: &Context, namespace: &str, name: &str) {
     context.links.remove(namespace, name);
     context.secret_watches.end(namespace, name);
 }

@@ -6,11 +6,19 @@ use std::{
     time::Duration,
 };
 
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{args::ControllerArgs, links::Links, secrets::SecretWatches};
+use super::{
+    args::ControllerArgs,
+    devices::{Devices, Key},
+    links::Links,
+    secrets::SecretWatches,
+};
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
     cluster::{Clients, Publisher, Recorder},
@@ -26,11 +34,14 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub links: Links,
     pub secret_watches: SecretWatches,
+    pub devices: Devices,
     pub client_config: ClientConfig,
     pub recheck_after: Duration,
     /// Work that shutdown waits for.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
+    /// Cancelled when every activation has been listed once.
+    pub may_send: CancellationToken,
     stores: Mutex<Stores>,
     busy: Mutex<HashMap<String, Busy>>,
 }
@@ -77,10 +88,12 @@ impl Context {
             metrics,
             links: Links::default(),
             secret_watches: SecretWatches::default(),
+            devices: Devices::default(),
             client_config: args.client_config(),
             recheck_after: args.recheck_after,
             tasks,
             stop,
+            may_send: CancellationToken::new(),
             stores: Mutex::default(),
             busy: Mutex::default(),
         })
@@ -111,11 +124,10 @@ impl Context {
     }
 
     /// Has one activation reconciled.
-    pub fn trigger(&self, object: &EuiccActivation) {
-        let namespace = object.metadata.namespace.as_deref();
+    pub fn trigger(&self, (namespace, name): &Key) {
         for watched in &self.stores().activations {
-            if watched.namespace.is_none() || watched.namespace.as_deref() == namespace {
-                let _ = watched.trigger.send(ObjectRef::from_obj(object));
+            if watched.namespace.as_ref().is_none_or(|n| n == namespace) {
+                let _ = watched.trigger.send(ObjectRef::new(name).within(namespace));
             }
         }
     }
@@ -172,7 +184,7 @@ impl Context {
 }
 
 /// Versions count up; where one cannot be read, the cache is believed.
-fn is_older(cached: Option<&str>, written: &str) -> bool {
+pub fn is_older(cached: Option<&str>, written: &str) -> bool {
     let number = |v: &str| v.parse::<u64>().ok();
     match (cached.and_then(number), number(written)) {
         (Some(cached), Some(written)) => cached < written,
@@ -198,12 +210,13 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         let uid = self.object.metadata.uid.clone().unwrap_or_default();
+        self.context.devices.settle(&self.object, self.written.as_deref());
         let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
         match self.written.take() {
             Some(version) => busy.insert(uid, Busy::Until(version)),
             None => busy.remove(&uid),
         };
         drop(busy);
-        self.context.trigger(&self.object);
+        self.context.trigger(&(self.object.namespace().unwrap_or_default(), self.object.name_any()));
     }
 }

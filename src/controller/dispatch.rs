@@ -45,6 +45,7 @@ pub async fn run(link: Arc<Link>, context: Arc<Context>) {
 }
 
 async fn serve(link: &Arc<Link>, context: &Arc<Context>) {
+    context.may_send.cancelled().await;
     loop {
         let waiting = link.dispatcher.queue().len();
         context.metrics.waiting().set(i64::try_from(waiting).unwrap_or(i64::MAX));

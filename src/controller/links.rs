@@ -38,6 +38,11 @@ impl Links {
         self.map().get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
+    /// The names of all live connections.
+    pub fn keys(&self) -> Vec<Key> {
+        self.map().keys().cloned().collect()
+    }
+
     /// Puts `link` in the place of an older one, which ends what it has begun.
     pub fn put(&self, link: Arc<Link>) {
         if let Some(old) = self.map().insert((link.namespace.clone(), link.name.clone()), link) {

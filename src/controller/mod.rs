@@ -12,6 +12,7 @@ mod activations;
 mod args;
 mod connections;
 mod context;
+mod devices;
 mod dispatch;
 mod leader;
 mod ledger;

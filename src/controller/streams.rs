@@ -36,31 +36,36 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// Reconciles both kinds in every namespace until `stop`.
 pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &CancellationToken) {
-    let mut all = Vec::new();
+    let (mut all, mut listed) = (Vec::new(), Vec::new());
     for namespace in namespaces {
         let connections = Feed::<ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
         let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
         context.add_connections(connections.watched());
         context.add_activations(activations.watched());
+        listed.push(activations.listed.clone());
         let known = connections.listed.clone();
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
-        all.push(tokio::spawn(connections.run(
-            "thingspaceconnection",
-            connections::reconcile,
-            connections::gone,
-            first,
-            end.clone(),
-        )));
+        let connections =
+            connections.run("thingspaceconnection", connections::reconcile, connections::seen, first, end.clone());
+        all.push(tokio::spawn(connections));
         all.push(tokio::spawn(async move {
             // Whether a connection exists cannot be said before they are listed.
             tokio::select! {
                 () = end.cancelled() => return,
                 () = known.cancelled() => {}
             }
-            activations.run("euiccactivation", activations::reconcile, |_, _, _| {}, second, end).await;
+            activations.run("euiccactivation", activations::reconcile, activations::seen, second, end).await;
         }));
     }
+    // Nothing is sent before it is known which activation has which device.
+    let may_send = context.may_send.clone();
+    tokio::spawn(async move {
+        for one in listed {
+            one.cancelled().await;
+        }
+        may_send.cancel();
+    });
     futures::future::join_all(all).await;
 }
 
@@ -107,21 +112,24 @@ where
         self,
         controller: &'static str,
         reconcile: impl Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
-        gone: impl Fn(&Context, &str, &str),
+        seen: impl Fn(&watcher::Event<K>, Option<&str>, &Context) + Send + 'static,
         context: Arc<Context>,
         stop: CancellationToken,
     ) where
         F: Future<Output = Result<Action, E>> + Send + 'static,
         E: std::error::Error + Send + 'static,
     {
-        let Self { api, store, writer, listed, mut triggered, .. } = self;
+        let Self { api, namespace, store, writer, listed, mut triggered, .. } = self;
+        let watching = Arc::clone(&context);
+        let complete = listed.clone();
         let changed = watcher(api, watcher::Config::default())
             .default_backoff()
             .modify(trim)
             .reflect(writer)
-            .inspect_ok(|event| {
+            .inspect_ok(move |event| {
+                seen(event, namespace.as_deref(), &watching);
                 if matches!(event, watcher::Event::InitDone) {
-                    listed.cancel();
+                    complete.cancel();
                 }
             })
             .touched_objects()
@@ -161,10 +169,7 @@ where
         while let Some(done) = done.next().await {
             use kube::runtime::controller::Error;
             match done {
-                Ok(_) => {}
-                Err(Error::ObjectNotFound(key)) => {
-                    gone(&context, key.namespace.as_deref().unwrap_or_default(), &key.name);
-                }
+                Ok(_) | Err(Error::ObjectNotFound(_)) => {} // gone before its turn
                 Err(error) => tracing::warn!(%error, controller, "a reconciliation failed and is tried again"),
             }
         }

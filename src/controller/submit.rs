@@ -66,6 +66,10 @@ impl Claim {
 pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Context>) {
     let Some(object) = context.activation(namespace, name) else { return };
     let Some(mut work) = context.begin(&object) else { return };
+    // Whoever stands in the way is named by the reconciliation that follows.
+    if context.devices.reserve(&object, Timestamp::now()).is_err() {
+        return;
+    }
     let claim = match Claim::write(&context.recorder, object).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return,

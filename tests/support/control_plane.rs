@@ -59,14 +59,19 @@ impl ControlPlane {
 
     /// The real kubectl, as the administrator.
     pub fn kubectl(&self) -> Command {
-        let mut kubectl = Command::new("kubectl");
-        kubectl
+        self.program("kubectl")
+    }
+
+    /// A program as the administrator has it in a shell: with kubectl, and with access to this cluster.
+    pub fn program(&self, name: &str) -> Command {
+        let mut program = Command::new(name);
+        program
             .env("PATH", &self.path)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("KUBECACHEDIR", self.file("kubectl-cache"))
             .env("NO_PROXY", "127.0.0.1,localhost")
             .stdin(Stdio::null());
-        kubectl
+        program
     }
 
     /// A file beside the kubeconfig: `audit.log`, `server.pid`, `etcd.pid`.

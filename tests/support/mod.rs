@@ -6,6 +6,7 @@
 mod audit;
 mod control_plane;
 pub mod fixtures;
+mod look;
 mod namespace;
 mod operator;
 mod process;
@@ -15,9 +16,10 @@ mod wait;
 
 pub use audit::{AuditEvent, requests};
 pub use control_plane::{ControlPlane, control_plane, repository};
+pub use look::{condition, holds, reconciles, state, status, why};
 pub use namespace::{Namespace, Output};
 pub use operator::{Admin, Callback, Controller, operator};
 pub use process::Process;
 pub use scene::Scene;
-pub use simulator::{ACTIVATE, Entry, Simulator};
+pub use simulator::{ACTIVATE, Entry, HELD, Simulator, http_client};
 pub use wait::{LONG, SHORT, Seen, eventually};

@@ -15,16 +15,17 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts it all, and waits until both processes are ready.
+    /// Starts it all, and waits until both processes and the connection are ready.
     pub async fn start(hint: &str, simulator_flags: &[&str], controller_flags: &[&str]) -> Self {
         let namespace = Namespace::new(hint).await;
         let simulator = Simulator::start(simulator_flags).await;
-        let callback = Callback::start(&[]).await;
+        let callback = Callback::start(&["--watch-namespace", &namespace.name]).await;
         let url = callback.url(&namespace, fixtures::CONNECTION);
         namespace.apply(&fixtures::connection(&simulator.endpoint(), Some(&url))).await;
         let controller = Controller::start(&namespace, controller_flags).await;
         callback.admin.ready().await;
         controller.admin.ready().await;
+        namespace.wait("Ready", "tsc/verizon").await;
         Self { namespace, simulator, controller, callback }
     }
 
@@ -38,6 +39,6 @@ impl Scene {
     pub async fn crash_callback(&mut self) {
         self.callback.process.kill().await;
         let address = self.callback.address.clone();
-        self.callback = Callback::start(&["--listen", &address]).await;
+        self.callback = Callback::start(&["--listen", &address, "--watch-namespace", &self.namespace.name]).await;
     }
 }

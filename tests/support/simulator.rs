@@ -12,6 +12,9 @@ use super::{Process, SHORT, fixtures};
 /// Path of the request that starts a bill.
 pub const ACTIVATE: &str = "/devices/profile/actions/activate";
 
+/// Flags with which no request comes to its end before [`Simulator::let_finish`].
+pub const HELD: &[&str] = &["--activation-time", "10m"];
+
 /// A ThingSpace of its own for one test.
 pub struct Simulator {
     /// For its output, and for killing it.
@@ -107,6 +110,11 @@ impl Simulator {
     /// Moves its clock forward.
     pub async fn advance(&self, seconds: u64) {
         self.call(Method::POST, "/admin/clock", json!({ "advanceSeconds": seconds })).await;
+    }
+
+    /// Brings what was accepted so far to its end; see [`HELD`].
+    pub async fn let_finish(&self) {
+        self.advance(600).await;
     }
 
     /// Delivers the callbacks of a request once more, as Verizon's support does.

@@ -6,7 +6,7 @@ use euicc_operator::thingspace::{CallError, CredentialsProblem, NotSent, Outcome
 use futures::future::join_all;
 use rstest::rstest;
 
-use crate::scene::{ACCOUNT, scene, scene_of, settings};
+use super::scene::{ACCOUNT, scene, scene_of, settings};
 
 #[tokio::test]
 async fn a_wrong_password_and_ten_callers_make_two_logins_and_never_a_lockout() {
@@ -17,14 +17,8 @@ async fn a_wrong_password_and_ten_callers_make_two_logins_and_never_a_lockout() 
         }
     }
     let error = scene.activate().await.unwrap_err();
-    assert!(matches!(
-        error.credentials_problem(),
-        Some(CredentialsProblem::LoginBlocked { .. })
-    ));
-    assert_eq!(
-        (scene.asked("/session/login"), scene.asked("/activate")),
-        (2, 0)
-    );
+    assert!(matches!(error.credentials_problem(), Some(CredentialsProblem::LoginBlocked { .. })));
+    assert_eq!((scene.asked("/session/login"), scene.asked("/activate")), (2, 0));
 }
 
 #[tokio::test]
@@ -32,15 +26,9 @@ async fn a_wrong_client_secret_is_tried_once_and_no_password_is_risked() {
     let scene = scene_of(settings(), "sim-pass", "wrong").await;
     for _ in 0..10 {
         let error = scene.activate().await.unwrap_err();
-        assert!(matches!(
-            error.credentials_problem(),
-            Some(CredentialsProblem::TokenRefused { .. })
-        ));
+        assert!(matches!(error.credentials_problem(), Some(CredentialsProblem::TokenRefused { .. })));
     }
-    assert_eq!(
-        (scene.asked("/oauth2/token"), scene.asked("/session/login")),
-        (1, 0)
-    );
+    assert_eq!((scene.asked("/oauth2/token"), scene.asked("/session/login")), (1, 0));
 }
 
 #[tokio::test]
@@ -48,10 +36,7 @@ async fn many_callers_share_one_token_and_one_session() {
     let scene = scene().await;
     let plans = join_all((0..30).map(|_| scene.client.plans(ACCOUNT))).await;
     assert!(plans.iter().all(Result::is_ok));
-    assert_eq!(
-        (scene.asked("/oauth2/token"), scene.asked("/session/login")),
-        (1, 1)
-    );
+    assert_eq!((scene.asked("/oauth2/token"), scene.asked("/session/login")), (1, 1));
 }
 
 #[tokio::test]
@@ -62,10 +47,7 @@ async fn a_token_that_expires_is_replaced_while_callers_go_on() {
     scene.thingspace.advance(Duration::from_secs(3601));
     let results = join_all((0..10).map(|_| scene.client.plans(ACCOUNT))).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    assert_eq!(
-        (scene.asked("/oauth2/token"), scene.asked("/session/login")),
-        (2, 2)
-    );
+    assert_eq!((scene.asked("/oauth2/token"), scene.asked("/session/login")), (2, 2));
     assert!(scene.ledger.record().failed.is_empty());
 }
 
@@ -76,14 +58,8 @@ async fn a_session_that_went_idle_is_replaced_and_the_activation_sent_once() {
     scene.thingspace.advance(Duration::from_secs(21 * 60));
     scene.activate().await.unwrap();
     let posts = scene.thingspace.journal("/activate");
-    let accepted = posts
-        .iter()
-        .filter(|entry| entry.status == Some(200))
-        .count();
-    assert_eq!(
-        (posts.len(), accepted, scene.asked("/session/login")),
-        (2, 1, 2)
-    );
+    let accepted = posts.iter().filter(|entry| entry.status == Some(200)).count();
+    assert_eq!((posts.len(), accepted, scene.asked("/session/login")), (2, 1, 2));
 }
 
 #[tokio::test]
@@ -91,17 +67,8 @@ async fn a_bearer_that_stays_refused_ends_in_one_repetition() {
     let scene = scene().await;
     scene.thingspace.fault("activate:status=401").unwrap();
     let error = scene.activate().await.unwrap_err();
-    assert!(
-        matches!(
-            error.credentials_problem(),
-            Some(CredentialsProblem::AccessRefused { .. })
-        ),
-        "{error}"
-    );
-    assert_eq!(
-        (scene.asked("/activate"), scene.asked("/session/login")),
-        (2, 1)
-    );
+    assert!(matches!(error.credentials_problem(), Some(CredentialsProblem::AccessRefused { .. })), "{error}");
+    assert_eq!((scene.asked("/activate"), scene.asked("/session/login")), (2, 1));
 }
 
 #[rstest]
@@ -114,15 +81,9 @@ async fn a_login_of_unknown_outcome_counts_as_failed(#[case] fault: &str) {
     let scene = scene().await;
     scene.thingspace.fault(fault).unwrap();
     for _ in 0..5 {
-        assert_eq!(
-            scene.activate().await.unwrap_err().outcome(),
-            Outcome::NotSent
-        );
+        assert_eq!(scene.activate().await.unwrap_err().outcome(), Outcome::NotSent);
     }
-    assert_eq!(
-        (scene.asked("/session/login"), scene.asked("/activate")),
-        (2, 0)
-    );
+    assert_eq!((scene.asked("/session/login"), scene.asked("/activate")), (2, 0));
 }
 
 #[tokio::test]
@@ -131,19 +92,8 @@ async fn a_token_endpoint_in_trouble_costs_no_login() {
     scene.thingspace.fault("token:status=503,count=3").unwrap();
     for _ in 0..3 {
         let error = scene.activate().await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                CallError::NotSent {
-                    cause: NotSent::Network(_)
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, CallError::NotSent { cause: NotSent::Network(_) }), "{error}");
     }
     scene.activate().await.unwrap();
-    assert_eq!(
-        (scene.asked("/session/login"), scene.asked("/activate")),
-        (1, 1)
-    );
+    assert_eq!((scene.asked("/session/login"), scene.asked("/activate")), (1, 1));
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use euicc_operator::simulator::{Config, Simulator};
 use euicc_operator::thingspace::wire::{ActivateRequest, Device, DeviceId};
 use euicc_operator::thingspace::{
-    CallError, Claim, Client, ClientConfig, Credentials, Endpoint, LineState, MemoryLedger,
-    RequestId,
+    CallError, Claim, Client, ClientConfig, Credentials, Endpoint, LineState, MemoryLedger, RequestId,
 };
 
 pub(crate) const ACCOUNT: &str = "0000123456-00001";
@@ -29,11 +28,7 @@ pub(crate) struct Scene {
 }
 
 pub(crate) fn settings() -> Config {
-    Config {
-        listen: ([127, 0, 0, 1], 0).into(),
-        activation_time: Duration::from_secs(60),
-        ..Config::default()
-    }
+    Config { listen: ([127, 0, 0, 1], 0).into(), activation_time: Duration::from_secs(60), ..Config::default() }
 }
 
 pub(crate) async fn scene_of(settings: Config, password: &str, secret: &str) -> Scene {
@@ -47,16 +42,9 @@ pub(crate) async fn scene_of(settings: Config, password: &str, secret: &str) -> 
         version: "1".into(),
     };
     let endpoint = Endpoint::new(&format!("{}/api", thingspace.url()), None, true).unwrap();
-    let config = ClientConfig {
-        request_timeout: Duration::from_secs(1),
-        ..ClientConfig::default()
-    };
+    let config = ClientConfig { request_timeout: Duration::from_secs(1), ..ClientConfig::default() };
     let client = Client::new(endpoint, credentials, ledger.clone(), config).unwrap();
-    Scene {
-        thingspace,
-        client,
-        ledger,
-    }
+    Scene { thingspace, client, ledger }
 }
 
 pub(crate) async fn scene() -> Scene {
@@ -83,20 +71,10 @@ impl Scene {
     }
 
     pub(crate) async fn line(&self) -> LineState {
-        self.client
-            .find_device(ACCOUNT, &ids())
-            .await
-            .unwrap()
-            .unwrap()
-            .line_state()
+        self.client.find_device(ACCOUNT, &ids()).await.unwrap().unwrap().line_state()
     }
 }
 
 pub(crate) fn ids() -> Vec<DeviceId> {
-    [("eid", EID), ("imei", IMEI)]
-        .map(|(kind, id)| DeviceId {
-            kind: kind.into(),
-            id: id.into(),
-        })
-        .to_vec()
+    [("eid", EID), ("imei", IMEI)].map(|(kind, id)| DeviceId { kind: kind.into(), id: id.into() }).to_vec()
 }

@@ -1,0 +1,332 @@
+//! Which activation has which device. A line belongs to one activation at a time: a second one that names a device of
+//! one that is under way or active is not sent, and neither is a fourth request for a device in a day.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::context::is_older;
+use crate::{
+    activation::{POSTS_A_DAY, in_the_last_day},
+    api::{DeviceId, DeviceResult, EuiccActivation, OperationState},
+};
+
+/// Namespace and name of an activation.
+pub type Key = (String, String);
+
+/// Every activation's devices, as the watches tell, and as this process knows better for a moment.
+#[derive(Default)]
+pub struct Devices(Mutex<Book>);
+
+#[derive(Default)]
+struct Book {
+    entries: HashMap<Key, Entry>,
+    by_device: HashMap<DeviceId, BTreeSet<Key>>,
+}
+
+struct Entry {
+    /// All of its devices.
+    ids: Vec<DeviceId>,
+    /// Those that nobody else may have.
+    held: HashSet<DeviceId>,
+    submissions: Vec<Timestamp>,
+    reserved: Reserved,
+}
+
+/// What this process is doing with an activation, which the watch may not show yet.
+#[derive(Clone, Debug, PartialEq)]
+enum Reserved {
+    No,
+    /// It is being sent.
+    Now,
+    /// It has been, and this version of it says so.
+    Until(String),
+}
+
+/// Why a device is not to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another activation has it.
+    Taken {
+        /// The device.
+        device: DeviceId,
+        /// Whose it is.
+        by: Key,
+    },
+    /// Three requests for it were sent in the last 24 hours, by this activation and others.
+    DayIsFull {
+        /// The device.
+        device: DeviceId,
+        /// When the oldest of them no longer counts.
+        free_at: Timestamp,
+    },
+}
+
+impl Devices {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a version of an activation. Returns those who may have waited for what it has let go.
+    pub fn apply(&self, object: &EuiccActivation) -> Vec<Key> {
+        let mut book = self.book();
+        let key = key(object);
+        let reserved = match book.entries.get(&key).map(|e| e.reserved.clone()) {
+            Some(Reserved::Until(version)) if !is_older(object.metadata.resource_version.as_deref(), &version) => {
+                Reserved::No
+            }
+            Some(reserved) => reserved,
+            None => Reserved::No,
+        };
+        let before = book.remove(&key);
+        let entry = Entry { reserved, ..Entry::of(object) };
+        let freed: Vec<DeviceId> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
+        book.insert(key.clone(), entry);
+        book.others_with(&key, &freed)
+    }
+
+    /// Forgets an activation that is gone. Returns those who may have waited for its devices.
+    pub fn remove(&self, key: &Key) -> Vec<Key> {
+        let mut book = self.book();
+        let freed: Vec<DeviceId> = book.remove(key).map(|e| e.ids).unwrap_or_default();
+        book.others_with(key, &freed)
+    }
+
+    /// Forgets what is gone from a namespace (`None`: from all). Returns those who may have waited for it.
+    pub fn retain(&self, namespace: Option<&str>, exists: impl Fn(&Key) -> bool) -> Vec<Key> {
+        let known: Vec<Key> = self.book().entries.keys().cloned().collect();
+        let gone = known.iter().filter(|key| namespace.is_none_or(|n| key.0 == n) && !exists(key));
+        gone.flat_map(|key| self.remove(key)).collect()
+    }
+
+    /// What stands against sending this activation.
+    pub fn conflict(&self, object: &EuiccActivation, now: Timestamp) -> Option<Conflict> {
+        self.book().conflict(object, now)
+    }
+
+    /// Takes the devices of an activation that is about to be sent, so that no other one takes them at the same time.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub fn reserve(&self, object: &EuiccActivation, now: Timestamp) -> Result<(), Conflict> {
+        let mut book = self.book();
+        if let Some(conflict) = book.conflict(object, now) {
+            return Err(conflict);
+        }
+        let key = key(object);
+        book.remove(&key);
+        book.insert(key, Entry { reserved: Reserved::Now, ..Entry::of(object) });
+        Ok(())
+    }
+
+    /// The sending is over; from `version` on the watch shows how. `None`: nothing was written.
+    pub fn settle(&self, object: &EuiccActivation, version: Option<&str>) {
+        if let Some(entry) = self.book().entries.get_mut(&key(object))
+            && entry.reserved == Reserved::Now
+        {
+            entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.to_owned()));
+        }
+    }
+}
+
+impl Book {
+    fn insert(&mut self, key: Key, entry: Entry) {
+        for id in &entry.ids {
+            self.by_device.entry(id.clone()).or_default().insert(key.clone());
+        }
+        self.entries.insert(key, entry);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        for id in &entry.ids {
+            if let Some(keys) = self.by_device.get_mut(id) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_device.remove(id);
+                }
+            }
+        }
+        Some(entry)
+    }
+
+    fn others_with(&self, key: &Key, ids: &[DeviceId]) -> Vec<Key> {
+        let keys: BTreeSet<&Key> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
+        keys.into_iter().filter(|k| *k != key).cloned().collect()
+    }
+
+    fn conflict(&self, object: &EuiccActivation, now: Timestamp) -> Option<Conflict> {
+        let own = key(object);
+        let wanted = object.spec.devices.iter().flat_map(|d| &d.device_ids);
+        wanted.into_iter().find_map(|device| {
+            let namers = self.by_device.get(device)?;
+            let others = || namers.iter().filter(|k| **k != own).filter_map(|k| Some((k, self.entries.get(k)?)));
+            if let Some((by, _)) = others().find(|(_, entry)| entry.has(device)) {
+                return Some(Conflict::Taken { device: device.clone(), by: by.clone() });
+            }
+            let ours = object.status.iter().flat_map(|s| &s.submissions).map(|t| t.0);
+            let mut sent = in_the_last_day(ours.chain(others().flat_map(|(_, e)| e.submissions.iter().copied())), now);
+            sent.sort_unstable();
+            let full = sent.len() >= POSTS_A_DAY;
+            full.then(|| Conflict::DayIsFull {
+                device: device.clone(),
+                free_at: sent[sent.len() - POSTS_A_DAY] + SignedDuration::from_hours(24),
+            })
+        })
+    }
+}
+
+impl Entry {
+    fn of(object: &EuiccActivation) -> Self {
+        let status = object.status.clone().unwrap_or_default();
+        let state = status.operation.as_ref().map(|o| o.state);
+        let under_way = matches!(
+            state,
+            Some(
+                OperationState::Claimed | OperationState::Accepted | OperationState::Unknown | OperationState::TimedOut
+            )
+        );
+        let holds = |result| match result {
+            DeviceResult::Active => true,
+            DeviceResult::Pending => under_way,
+            DeviceResult::Failed | DeviceResult::Deactivated => false,
+        };
+        let held = status.devices.iter().filter(|d| holds(d.result)).flat_map(|d| d.device_ids.clone()).collect();
+        let given = object.spec.devices.iter().flat_map(|d| d.device_ids.clone());
+        let minted = status.devices.iter().flat_map(|d| d.device_ids.clone());
+        let ids: BTreeSet<DeviceId> = given.chain(minted).collect();
+        Self {
+            ids: ids.into_iter().collect(),
+            held,
+            submissions: status.submissions.iter().map(|t| t.0).collect(),
+            reserved: Reserved::No,
+        }
+    }
+
+    fn has(&self, device: &DeviceId) -> bool {
+        match self.reserved {
+            Reserved::No => self.held.contains(device),
+            Reserved::Now | Reserved::Until(_) => self.ids.contains(device),
+        }
+    }
+
+    fn holds(&self) -> impl Iterator<Item = &DeviceId> {
+        self.ids.iter().filter(|id| self.has(id))
+    }
+}
+
+fn key(object: &EuiccActivation) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(name: &str, state: Option<&str>, result: &str, version: u32) -> EuiccActivation {
+        let ids = json!([{"kind": "imei", "id": "490154203237518"}]);
+        let mut status = json!({"observedGeneration": 1});
+        if let Some(state) = state {
+            status["operation"] = json!({
+                "id": "op", "action": "Activate", "attempt": 1, "state": state, "claimedAt": "2026-11-01T00:00:00Z",
+                "fingerprint": "f",
+            });
+            status["devices"] = json!([{"deviceIds": ids, "result": result}]);
+            status["submissions"] = json!(["2026-11-01T00:00:00Z"]);
+        }
+        serde_json::from_value(json!({
+            "apiVersion": "euicc-operator.io/v1alpha1", "kind": "EuiccActivation",
+            "metadata": {"namespace": "fleet", "name": name, "uid": name, "resourceVersion": version.to_string()},
+            "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": [{"deviceIds": ids}]},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-01T01:00:00Z".parse().unwrap()
+    }
+
+    fn taken_by(devices: &Devices, object: &EuiccActivation) -> Option<String> {
+        match devices.conflict(object, now()) {
+            Some(Conflict::Taken { by, .. }) => Some(by.1),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_device_of_one_that_is_under_way_or_active_is_taken() {
+        for (state, result, taken) in [
+            ("Claimed", "Pending", true),
+            ("Accepted", "Pending", true),
+            ("Unknown", "Pending", true),
+            ("TimedOut", "Pending", true),
+            ("Succeeded", "Active", true),
+            ("Failed", "Failed", false),
+            ("Released", "Pending", false),
+            ("Succeeded", "Deactivated", false),
+        ] {
+            let devices = Devices::default();
+            devices.apply(&object("first", Some(state), result, 5));
+            let second = object("second", None, "", 6);
+            assert_eq!(taken_by(&devices, &second).is_some(), taken, "{state} {result}");
+        }
+    }
+
+    #[test]
+    fn of_two_at_the_same_instant_one_is_sent() {
+        let devices = Devices::default();
+        let (first, second) = (object("first", None, "", 5), object("second", None, "", 6));
+        devices.apply(&first);
+        devices.apply(&second);
+        assert_eq!(devices.reserve(&first, now()), Ok(()));
+        assert!(devices.reserve(&second, now()).is_err());
+        // What the watch shows may be older than what was written.
+        devices.settle(&first, Some("9"));
+        devices.apply(&first);
+        assert_eq!(taken_by(&devices, &second).as_deref(), Some("first"));
+        let waiting = devices.apply(&object("first", Some("Failed"), "Failed", 9));
+        assert_eq!(waiting, [("fleet".to_owned(), "second".to_owned())], "they are told when it is free");
+        assert_eq!(devices.reserve(&second, now()), Ok(()));
+    }
+
+    #[test]
+    fn a_sending_that_did_not_come_about_frees_the_device() {
+        let devices = Devices::default();
+        let (first, second) = (object("first", None, "", 5), object("second", None, "", 6));
+        assert_eq!(devices.reserve(&first, now()), Ok(()));
+        devices.settle(&first, None);
+        assert_eq!(devices.reserve(&second, now()), Ok(()));
+    }
+
+    #[test]
+    fn a_deleted_activation_has_nothing() {
+        let devices = Devices::default();
+        let first = object("first", Some("Succeeded"), "Active", 5);
+        devices.apply(&first);
+        let second = object("second", None, "", 6);
+        devices.apply(&second);
+        assert_eq!(devices.remove(&key(&first)), [key(&second)]);
+        assert_eq!(devices.conflict(&second, now()), None);
+    }
+
+    #[test]
+    fn requests_of_all_activations_of_a_device_count_to_its_day() {
+        let devices = Devices::default();
+        for name in ["a", "b", "c"] {
+            devices.apply(&object(name, Some("Failed"), "Failed", 5));
+        }
+        let fourth = object("d", None, "", 6);
+        let free_at: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+        assert!(
+            matches!(devices.conflict(&fourth, now()), Some(Conflict::DayIsFull { free_at: f, .. }) if f == free_at)
+        );
+        assert_eq!(devices.conflict(&fourth, free_at), None);
+    }
+}
