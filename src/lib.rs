@@ -5,6 +5,7 @@ pub mod api;
 pub mod callback;
 pub mod cluster;
 pub mod controller;
+mod fault_points;
 pub mod simulator;
 pub mod telemetry;
 pub mod thingspace;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use euicc_operator::api::{DeviceId, DeviceResult, EuiccActivation, IdKind};
+use serde_json::json;
 
-use crate::support::{HELD, LONG, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{ACTIVATE, HELD, LONG, Scene, eventually, fixtures, holds, status, why};
 
 #[tokio::test]
 async fn one_activation_costs_one_post_three_writes_and_one_event() {
@@ -145,20 +146,27 @@ async fn several_devices_go_in_one_request_and_each_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn the_place_of_use_is_sent_when_given_and_only_then() {
-    let scene = Scene::start("place", &["--activation-time", "50ms"], &[]).await;
-    let with = fixtures::activation("with", 1);
+async fn thingspace_is_sent_what_the_user_wrote_and_nothing_else() {
+    let scene = Scene::start("verbatim", &["--activation-time", "50ms"], &[]).await;
+    let tap = scene.listen_in().await;
+    let with = fixtures::activation("with-place-of-use", 2);
     let mut without = fixtures::activation("without", 1);
     without.spec.primary_place_of_use = None;
-    for (activation, expected) in [(with, Some("EXECUTED_SUCCESS")), (without, None)] {
+    without.spec.smsr_oid = Some("1.3.6.1".into());
+    without.spec.carrier_ip_pool_name = Some(String::new());
+    for (n, activation) in [with, without].iter().enumerate() {
         let name = activation.metadata.name.clone().unwrap();
-        scene.namespace.create(&activation).await;
+        scene.namespace.create(activation).await;
         let object = scene.namespace.until(&name, "ready", |o| holds(o, "Ready")).await;
+        let mut wanted = json!(activation.spec);
+        let own = ["connectionRef", "deletionPolicy", "suspend", "resultTimeout", "carrierIpPoolName"];
+        wanted.as_object_mut().unwrap().retain(|field, value| !own.contains(&field.as_str()) && !value.is_null());
+        assert_eq!(tap.heard(ACTIVATE)[n], wanted, "{name}");
         // ThingSpace reports on an address exactly when it was given one.
         let reported = status(&object).devices[0].euicc_sub_address_update_status.clone();
-        assert_eq!(reported.as_deref(), expected, "{name}");
-        assert_eq!(state(&object), Some(euicc_operator::api::OperationState::Succeeded));
+        assert_eq!(reported.is_some(), activation.spec.primary_place_of_use.is_some(), "{name}");
     }
+    assert_eq!(tap.heard(ACTIVATE).len(), 2);
 }
 
 fn unknown_plan() -> euicc_operator::api::EuiccActivationSpec {

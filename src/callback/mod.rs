@@ -18,7 +18,6 @@ mod watch;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use args::CallbackArgs;
@@ -26,7 +25,7 @@ pub use args::CallbackArgs;
 use crate::{
     activation::Policy,
     cluster::{Clients, Publisher, Recorder, wait_for_crds},
-    telemetry::{Metrics, Readiness, serve},
+    telemetry::{Metrics, Readiness, bind, serve},
 };
 
 /// Runs until `stop`, then lets what has been begun end.
@@ -34,12 +33,13 @@ use crate::{
 /// # Errors
 /// When the cluster cannot be found, a port cannot be had, or the certificate cannot be read.
 pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    // Before anything is waited for: what is wrong with a flag is said at once.
+    let certificate = tls::Certificate::load(&args).await?;
     let clients = Clients::infer().await?;
     let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
-    let admin = TcpListener::bind(args.admin_listen).await?;
+    let admin = bind("--admin-listen", args.admin_listen).await?;
     let admin = tokio::spawn(serve(admin, readiness.clone(), Arc::clone(&metrics), CancellationToken::new()));
-    let listener = std::net::TcpListener::bind(args.listen)?;
-    listener.set_nonblocking(true)?;
+    let listener = bind("--listen", args.listen).await?.into_std()?;
 
     let namespaces = args.namespaces();
     tokio::select! {
@@ -62,8 +62,8 @@ pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<
         cache,
         metrics,
     };
-    tracing::info!(tls = args.tls_cert.is_some(), "callbacks listening on {}", listener.local_addr()?);
-    tls::serve(listener, routes::router(state), &args, &stop).await?;
+    tracing::info!(tls = certificate.is_some(), "callbacks listening on {}", listener.local_addr()?);
+    tls::serve(listener, routes::router(state), certificate, &stop).await?;
     watches.abort_all();
     tasks.close();
     tasks.wait().await;

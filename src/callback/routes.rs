@@ -19,6 +19,7 @@ use super::{
 use crate::{
     activation::{Profile, Report, Verdict},
     api::{DeviceId, IdKind},
+    fault_points::fault_point,
     telemetry::Metrics,
     thingspace::{self, CallbackMessage, MAX_CALLBACK_BODY},
 };
@@ -55,6 +56,7 @@ async fn receive(
     let (outcome, status) =
         tokio::time::timeout(ANSWER_WITHIN, work).await.unwrap_or(("unavailable", StatusCode::SERVICE_UNAVAILABLE));
     receiver.metrics.callback(outcome);
+    fault_point(|| format!("answer.{outcome}"));
     status
 }
 

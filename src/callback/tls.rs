@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -17,14 +17,35 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long open connections may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// A certificate with its key, and where to look for the next.
+pub struct Certificate {
+    config: RustlsConfig,
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    /// The one that the flags name; `None`: plain HTTP.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn load(args: &CallbackArgs) -> anyhow::Result<Option<Self>> {
+        let (Some(cert), Some(key)) = (args.tls_cert.clone(), args.tls_key.clone()) else { return Ok(None) };
+        let config = RustlsConfig::from_pem_file(&cert, &key).await.map_err(|e| {
+            anyhow::anyhow!("the certificate {} or its key {} cannot be read: {e}", cert.display(), key.display())
+        })?;
+        Ok(Some(Self { config, cert, key }))
+    }
+}
+
 /// Serves until `stop`.
 ///
 /// # Errors
-/// When the certificate cannot be read at the start, or the listener fails.
+/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    args: &CallbackArgs,
+    certificate: Option<Certificate>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let handle = Handle::<SocketAddr>::new();
@@ -34,22 +55,19 @@ pub async fn serve(
         ending.graceful_shutdown(Some(GRACE));
     });
     let service = router.into_make_service();
-    match (&args.tls_cert, &args.tls_key) {
-        (Some(cert), Some(key)) => {
-            let config = RustlsConfig::from_pem_file(cert, key).await.map_err(|e| {
-                anyhow::anyhow!("the certificate {} or its key {} cannot be read: {e}", cert.display(), key.display())
-            })?;
-            let reload = reload(config.clone(), cert.clone(), key.clone());
+    match certificate {
+        Some(certificate) => {
+            let config = certificate.config.clone();
             let stop = stop.clone();
-            tokio::spawn(async move { stop.run_until_cancelled(reload).await });
+            tokio::spawn(async move { stop.run_until_cancelled(reload(certificate)).await });
             axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(service).await?;
         }
-        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+        None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
     }
     Ok(())
 }
 
-async fn reload(config: RustlsConfig, cert: std::path::PathBuf, key: std::path::PathBuf) {
+async fn reload(Certificate { config, cert, key }: Certificate) {
     let mut seen = (modified(&cert), modified(&key));
     loop {
         tokio::time::sleep(LOOK).await;

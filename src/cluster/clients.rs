@@ -1,5 +1,6 @@
 //! Two clients: a watch that shares one connection with many writers lags behind them.
 
+use anyhow::Context;
 use kube::{Client, Config};
 use reqwest::header::{HeaderValue, USER_AGENT};
 
@@ -23,7 +24,8 @@ impl Clients {
     /// # Errors
     /// When there is neither, or it cannot be read.
     pub async fn infer() -> anyhow::Result<Self> {
-        let mut config = Config::infer().await?;
+        let mut config =
+            Config::infer().await.context("no Kubernetes cluster is configured: set KUBECONFIG, or run in a pod")?;
         // A write that is repeated below us would come back as a conflict with ourselves.
         config.default_retry = false;
         config.headers.push((USER_AGENT, NAME));

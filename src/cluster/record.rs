@@ -14,6 +14,7 @@ use super::Publisher;
 use crate::{
     activation::{Effect, Event, Policy, Subject, Transition, advance},
     api::{ActivationStatus, EuiccActivation},
+    fault_points::fault_point,
 };
 
 /// How often a write may lose the race before the caller is told.
@@ -168,7 +169,11 @@ impl Recorder {
             },
             status,
         };
-        api.replace_subresource("status", &name, &PostParams::default(), &write).await
+        let state = || status.operation.as_ref().map_or("none".to_owned(), |o| format!("{:?}", o.state));
+        fault_point(|| format!("write.{}.before", state()));
+        let written = api.replace_subresource("status", &name, &PostParams::default(), &write).await;
+        fault_point(|| format!("write.{}.after", state()));
+        written
     }
 
     fn publish(&self, object: &EuiccActivation, transition: &Transition) {

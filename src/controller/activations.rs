@@ -15,6 +15,7 @@ use crate::{
     activation::{Effect, Event, Hold},
     api::{EuiccActivation, FINALIZER, OperationState},
     cluster::{RecordError, Recorded},
+    fault_points::fault_point,
 };
 
 /// A reconciliation that could not do its work. The controller tries again.
@@ -44,7 +45,7 @@ pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, co
 /// Whether anything may still happen to it without an edit.
 pub fn is_open(object: &EuiccActivation) -> bool {
     let state = object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.state);
-    !matches!(state, Some(OperationState::Succeeded))
+    object.metadata.deletion_timestamp.is_some() || !matches!(state, Some(OperationState::Succeeded))
 }
 
 /// One look at one activation.
@@ -150,15 +151,19 @@ fn waits_for(object: &EuiccActivation, context: &Context) -> Waits {
             stalled: true,
         });
     }
-    let Some(link) = context.links.get(&namespace, connection) else { return Waits::ForFirstCheck };
-    match link.why_not_ready() {
-        None => Waits::ForNothing(link),
-        Some(why) => Waits::For(Hold {
-            reason: "ConnectionNotReady",
-            message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
-            stalled: false,
-        }),
-    }
+    let why = match context.links.find(&namespace, connection) {
+        None => return Waits::ForFirstCheck,
+        Some(Err(why)) => why,
+        Some(Ok(link)) => match link.why_not_ready() {
+            None => return Waits::ForNothing(link),
+            Some(why) => why,
+        },
+    };
+    Waits::For(Hold {
+        reason: "ConnectionNotReady",
+        message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
+        stalled: false,
+    })
 }
 
 /// Sets or clears our finalizer, if nobody wrote in between.
@@ -171,7 +176,10 @@ async fn set_finalizer(object: &EuiccActivation, context: &Context, wanted: bool
     let api: Api<EuiccActivation> =
         Api::namespaced(context.clients.calls.clone(), &object.namespace().unwrap_or_default());
     let patch = json!({"metadata": {"resourceVersion": object.metadata.resource_version, "finalizers": finalizers}});
-    match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+    fault_point(|| "finalizer.before".into());
+    let patched = api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
+    fault_point(|| "finalizer.after".into());
+    match patched {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(Error::Finalizer(error)),

@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::{activation::Policy, telemetry::LogArgs, thingspace::ClientConfig};
 
-/// A claim that is older than this is not sent any more: its owner was paused, and others may have taken over.
-pub const CLAIM_IS_FRESH: Duration = Duration::from_secs(15);
+/// The longest that a claim is good for sending.
+const CLAIM_IS_FRESH: Duration = Duration::from_secs(15);
 
 /// Flags of `euicc-operator controller`.
 #[derive(Args, Clone, Debug)]
@@ -50,9 +50,9 @@ pub struct ControllerArgs {
 /// A duration as Kubernetes writes it: 90s, 5m, 1h30m.
 fn duration(text: &str) -> Result<Duration, String> {
     match text.parse::<kube::core::Duration>() {
-        Ok(d) if d.is_negative() => Err("must not be negative".into()),
+        Ok(d) if d.is_negative() || Duration::from(d).is_zero() => Err("must be longer than nothing".into()),
         Ok(d) => Ok(d.into()),
-        Err(e) => Err(e.to_string()),
+        Err(_) => Err("is not a duration such as 90s, 5m or 1h30m".into()),
     }
 }
 
@@ -70,13 +70,18 @@ impl ControllerArgs {
         self.pod_name.clone().unwrap_or_else(|| format!("controller-{}", uuid::Uuid::new_v4().simple()))
     }
 
+    /// A claim that is older is not sent any more: its owner was paused, and others may have taken over.
+    pub fn claim_is_fresh(&self) -> Duration {
+        CLAIM_IS_FRESH.min(self.request_timeout)
+    }
+
     /// How patient the state machine is. Whoever made a claim may need its freshness, one login and one request, and a
     /// second of each after a token has expired; then it cannot be sending any more.
     pub fn policy(&self) -> Policy {
         Policy {
             poll_after: self.poll_after,
             settle_time: self.settle_time,
-            claim_expiry: CLAIM_IS_FRESH + 2 * self.request_timeout,
+            claim_expiry: self.claim_is_fresh() + 2 * self.request_timeout,
         }
     }
 

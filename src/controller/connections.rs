@@ -57,8 +57,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
     let secrets = match read_secrets(&connection, &context).await? {
         Ok(secrets) => secrets,
         Err(problem) => {
-            context.links.remove(&namespace, &name);
-            report(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
+            break_off(&connection, Report::failed("SecretInvalid", &problem, false), &context).await?;
             return Ok(Action::requeue(SOON));
         }
     };
@@ -73,8 +72,7 @@ pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Conte
         old => match build(&connection, &secrets, old.map(|o| Arc::clone(&o.pace)), &context) {
             Ok(link) => link,
             Err(problem) => {
-                context.links.remove(&namespace, &name);
-                report(&connection, Report::failed("EndpointInvalid", &problem, true), &context).await?;
+                break_off(&connection, Report::failed("EndpointInvalid", &problem, true), &context).await?;
                 return Ok(Action::await_change());
             }
         },
@@ -107,6 +105,15 @@ pub fn seen(event: &watcher::Event<ThingSpaceConnection>, namespace: Option<&str
 fn end(context: &Context, namespace: &str, name: &str) {
     context.links.remove(namespace, name);
     context.secret_watches.end(namespace, name);
+}
+
+/// Says why there cannot be a link, to the connection and to the activations that wait for it.
+async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    context.links.break_off(&namespace, &name, &why.why_not_ready().unwrap_or_default());
+    report(connection, why, context).await?;
+    context.trigger_all_of(&namespace, &name);
+    Ok(())
 }
 
 /// Builds the link of a connection that has none yet, or whose spec or Secrets have changed.

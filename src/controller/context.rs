@@ -37,6 +37,7 @@ pub struct Context {
     pub devices: Devices,
     pub client_config: ClientConfig,
     pub recheck_after: Duration,
+    pub claim_is_fresh: Duration,
     /// Work that shutdown waits for.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
@@ -91,6 +92,7 @@ impl Context {
             devices: Devices::default(),
             client_config: args.client_config(),
             recheck_after: args.recheck_after,
+            claim_is_fresh: args.claim_is_fresh(),
             tasks,
             stop,
             may_send: CancellationToken::new(),

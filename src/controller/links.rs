@@ -26,15 +26,20 @@ pub type Key = (String, String);
 
 /// All live connections.
 #[derive(Default)]
-pub struct Links(Mutex<HashMap<Key, Arc<Link>>>);
+pub struct Links(Mutex<HashMap<Key, Result<Arc<Link>, String>>>);
 
 impl Links {
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Link>>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Result<Arc<Link>, String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The live connection of that name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Link>> {
+        self.find(namespace, name)?.ok()
+    }
+
+    /// The live connection of that name, or why there cannot be one; `None`: it is yet to be looked at.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<Result<Arc<Link>, String>> {
         self.map().get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
@@ -45,16 +50,24 @@ impl Links {
 
     /// Puts `link` in the place of an older one, which ends what it has begun.
     pub fn put(&self, link: Arc<Link>) {
-        if let Some(old) = self.map().insert((link.namespace.clone(), link.name.clone()), link) {
-            old.stop.cancel();
-        }
+        let key = (link.namespace.clone(), link.name.clone());
+        end(self.map().insert(key, Ok(link)));
+    }
+
+    /// Ends a connection that cannot be one as it stands.
+    pub fn break_off(&self, namespace: &str, name: &str, why: &str) {
+        end(self.map().insert((namespace.to_owned(), name.to_owned()), Err(why.to_owned())));
     }
 
     /// Ends a connection that is gone.
     pub fn remove(&self, namespace: &str, name: &str) {
-        if let Some(old) = self.map().remove(&(namespace.to_owned(), name.to_owned())) {
-            old.stop.cancel();
-        }
+        end(self.map().remove(&(namespace.to_owned(), name.to_owned())));
+    }
+}
+
+fn end(old: Option<Result<Arc<Link>, String>>) {
+    if let Some(Ok(old)) = old {
+        old.stop.cancel();
     }
 }
 

@@ -28,14 +28,13 @@ mod submit;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use args::ControllerArgs;
 
 use crate::{
     cluster::{Clients, Publisher, Recorder, wait_for_crds},
-    telemetry::{Metrics, Readiness, serve},
+    telemetry::{Metrics, Readiness, bind, serve},
 };
 
 /// Runs until `stop`, then lets what has been begun end.
@@ -45,7 +44,7 @@ use crate::{
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let clients = Clients::infer().await?;
     let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
-    let admin = TcpListener::bind(args.admin_listen).await?;
+    let admin = bind("--admin-listen", args.admin_listen).await?;
     let admin = tokio::spawn(serve(admin, readiness.clone(), Arc::clone(&metrics), CancellationToken::new()));
 
     let namespaces = args.namespaces();

@@ -8,11 +8,15 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{args::CLAIM_IS_FRESH, context::Context, context::Work, links::Link, request};
+use super::{
+    context::{Context, Work},
+    links::Link,
+    request,
+};
 use crate::{
     activation::{Effect, Event, Outcome},
     api::{Action, EuiccActivation},
-    cluster::{RecordError, Recorded, Recorder},
+    cluster::{RecordError, Recorded},
     thingspace::{self, CallError, ErrorClass, NotSent, RequestId},
 };
 
@@ -26,17 +30,19 @@ struct Claim {
     object: Arc<EuiccActivation>,
     operation_id: String,
     made: Instant,
+    good_for: Duration,
 }
 
 impl thingspace::Claim for Claim {
     fn is_fresh(&self) -> bool {
-        self.made.elapsed() < CLAIM_IS_FRESH
+        self.made.elapsed() < self.good_for
     }
 }
 
 impl Claim {
     /// Writes the intent. `None`: it is not due any more, or another claim was faster.
-    async fn write(recorder: &Recorder, object: Arc<EuiccActivation>) -> Result<Option<Self>, RecordError> {
+    async fn write(context: &Context, object: Arc<EuiccActivation>) -> Result<Option<Self>, RecordError> {
+        let (recorder, good_for) = (&context.recorder, context.claim_is_fresh);
         let operation_id = Uuid::new_v4().to_string();
         let made = Instant::now();
         let event = Event::Claim { operation_id: operation_id.clone() };
@@ -50,7 +56,7 @@ impl Claim {
         };
         Ok(match recorded {
             Recorded::Written(object, t) | Recorded::Unchanged(object, t) if t.effects.contains(&Effect::Send) => {
-                Some(Self { object, operation_id, made })
+                Some(Self { object, operation_id, made, good_for })
             }
             _ => None,
         })
@@ -70,7 +76,7 @@ pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Cont
     if context.devices.reserve(&object, Timestamp::now()).is_err() {
         return;
     }
-    let claim = match Claim::write(&context.recorder, object).await {
+    let claim = match Claim::write(context, object).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return,
         Err(error) => {

@@ -1,7 +1,8 @@
 //! Health and metrics, on a port of their own.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
 use axum::{
     Router,
     extract::State,
@@ -15,6 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Metrics, Readiness};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A listener; `flag` is where the address comes from.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
+}
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `stop`.
 ///

@@ -5,7 +5,7 @@ mod logs;
 mod metrics;
 mod readiness;
 
-pub use admin::serve;
+pub use admin::{bind, serve};
 pub use logs::{LogArgs, LogFormat};
 pub use metrics::{CallbackLabels, Metrics};
 pub use readiness::Readiness;

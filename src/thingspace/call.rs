@@ -9,6 +9,7 @@ use super::error::{CallError, CredentialsProblem, NotSent};
 use super::pass::Pass;
 use super::reply::Reply;
 use super::request::Claim;
+use crate::fault_points::fault_point;
 
 /// One request to be made with token and session.
 pub(super) struct Call<'a> {
@@ -40,7 +41,12 @@ impl Auth {
         call: Call<'_>,
         read: impl FnOnce(&Reply) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let answered = async { read(&self.exchange(&call).await?) };
+        let answered = async {
+            fault_point(|| format!("call.{operation}.before"));
+            let reply = self.exchange(&call).await;
+            fault_point(|| format!("call.{operation}.after"));
+            read(&reply?)
+        };
         self.transport.observed(operation, answered).await
     }
 

@@ -20,7 +20,7 @@ pub struct ControlPlane {
 static CONTROL_PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let control_plane = match std::env::var_os("EUICC_TEST_KUBECONFIG") {
         Some(kubeconfig) => ControlPlane { kubeconfig: kubeconfig.into(), path: search_path(), _run: None },
-        None => ControlPlane::start(),
+        None => ControlPlane::bare("controlplane"),
     };
     control_plane.install_crds();
     control_plane
@@ -37,8 +37,9 @@ pub fn repository(path: &str) -> PathBuf {
 }
 
 impl ControlPlane {
-    fn start() -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("controlplane-{}", std::process::id()));
+    /// Another one, without our CRDs, for what cannot be tried in one that others use. Blocks.
+    pub fn bare(name: &str) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         // The shell outlives us by a moment and clears the folder. In a process group of its own, so that Ctrl-C ends us
         // and the closing pipe ends it, in this order.
         let mut run = Command::new("sh")
@@ -79,7 +80,8 @@ impl ControlPlane {
         self.kubeconfig.with_file_name(name)
     }
 
-    fn install_crds(&self) {
+    /// Applies `crds/`. Blocks.
+    pub fn install_crds(&self) {
         let crds = repository("crds").to_string_lossy().into_owned();
         for args in [
             &["apply", "--server-side", "--force-conflicts", "-f", &crds][..],

@@ -113,6 +113,6 @@ pub fn operator() -> Command {
 }
 
 /// A free port for each listener that the flags do not place.
-fn defaults(flags: &[&str], listeners: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn defaults(flags: &[&str], listeners: &[&'static str]) -> Vec<&'static str> {
     listeners.iter().filter(|name| !flags.contains(name)).flat_map(|name| [name, "127.0.0.1:0"]).collect()
 }

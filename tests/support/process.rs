@@ -72,8 +72,13 @@ impl Process {
 
     /// Asks it to end (SIGTERM) and waits for that.
     pub async fn terminate(&mut self, within: Duration) -> ExitStatus {
-        self.signal(Signal::TERM);
+        self.ask_to_end();
         self.ended(within).await
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn ask_to_end(&mut self) {
+        self.signal(Signal::TERM);
     }
 
     /// Ends it in the middle of whatever it does (SIGKILL).

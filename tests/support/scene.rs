@@ -1,6 +1,8 @@
 //! The whole stage: namespace, ThingSpace, both processes of the operator, and a connection between them.
 
-use super::{Callback, Controller, Namespace, Simulator, fixtures};
+use serde_json::json;
+
+use super::{Callback, Controller, Namespace, Simulator, Wiretap, fixtures};
 
 /// Everything that an ordinary promise needs.
 pub struct Scene {
@@ -29,6 +31,14 @@ impl Scene {
         Self { namespace, simulator, controller, callback }
     }
 
+    /// Hears from now on what the operator says to ThingSpace.
+    pub async fn listen_in(&self) -> Wiretap {
+        let tap = Wiretap::before(&self.simulator).await;
+        let patch = json!({"spec": {"endpoint": tap.endpoint()}}).to_string();
+        self.namespace.kubectl(&["patch", "tsc", "verizon", "--type=merge", "--patch", &patch]).await.success();
+        tap
+    }
+
     /// Ends the controller in the middle of whatever it does, and starts another.
     pub async fn crash_controller(&mut self, flags: &[&str]) {
         self.controller.process.kill().await;
@@ -38,6 +48,11 @@ impl Scene {
     /// Ends the callback endpoint in the middle of whatever it does, and starts another at the same address.
     pub async fn crash_callback(&mut self) {
         self.callback.process.kill().await;
+        self.restart_callback().await;
+    }
+
+    /// Starts the callback endpoint anew, at the same address, after it has ended.
+    pub async fn restart_callback(&mut self) {
         let address = self.callback.address.clone();
         self.callback = Callback::start(&["--listen", &address, "--watch-namespace", &self.namespace.name]).await;
     }

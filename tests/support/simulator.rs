@@ -7,7 +7,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Process, SHORT, fixtures};
+use super::{Process, SHORT, fixtures, operator::defaults};
 
 /// Path of the request that starts a bill.
 pub const ACTIVATE: &str = "/devices/profile/actions/activate";
@@ -57,10 +57,10 @@ impl Entry {
 }
 
 impl Simulator {
-    /// Starts one on a free port, with further flags.
+    /// Starts one with further flags; without `--listen`, on a free port.
     pub async fn start(flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thingspace-simulator"));
-        command.args(["--listen", "127.0.0.1:0"]).args(flags);
+        command.args(defaults(flags, &["--listen"])).args(flags);
         let mut process = Process::start("thingspace-simulator", &command);
         let url = process.word_after("listening on ", SHORT).await;
         Self { process, url, http: http_client() }
