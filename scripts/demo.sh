@@ -23,7 +23,7 @@ journal='/admin/journal?direction=in&method=POST&path=/devices/profile/actions/a
 deadline=90 # seconds for anything to come about; it takes about five
 
 needs
-target=$(cargo metadata --locked --offline --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+target=$(target)
 state=$target/demo
 cluster=$state/cluster
 PATH=$PATH:$(tests/controlplane/setup.sh --print-bin)
