@@ -113,7 +113,7 @@ impl Run {
                 let _ = self.namespace.activations().delete("forklift", &DeleteParams::default()).await;
                 eventually("the activation is let go", PATIENCE, async || {
                     let found = self.namespace.activations().get_opt("forklift").await.unwrap();
-                    found.map_or(Ok(()), |object| Err(object.status))
+                    found.map_or(Ok(()), |object| Err(why(&object)))
                 })
                 .await;
             }

@@ -75,11 +75,9 @@ impl Machine<'_> {
         self.subject.spec.devices.iter().map(|d| known(d).unwrap_or_else(|| fresh(d))).collect()
     }
 
-    /// Those that are active, or that an earlier deactivation failed for; the others are of no concern any more.
+    /// Those that are active. Devices that never became active are of no concern any more, once deactivation begins.
     fn mark_devices_to_deactivate(&mut self, again: bool) {
-        let concerned =
-            |d: &DeviceStatus| d.result == DeviceResult::Active || (again && d.result != DeviceResult::Pending);
-        self.status.devices.retain(concerned);
+        self.status.devices.retain(|d| again || d.result == DeviceResult::Active);
         for device in self.status.devices.iter_mut().filter(|d| d.result != DeviceResult::Deactivated) {
             device.result = DeviceResult::Pending;
         }

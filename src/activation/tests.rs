@@ -540,6 +540,21 @@ mod deletion {
     }
 
     #[test]
+    fn a_deactivation_that_is_sent_again_is_about_the_same_devices() {
+        let mut play = active();
+        delete(&mut play);
+        assert!(play.claim("2"));
+        play.sent("2", unknown());
+        for _ in 0..2 {
+            play.feed(Event::Observed(vec![found(LineState::Active)]));
+            play.wait_for_wake();
+        }
+        assert!(play.claim("3"));
+        assert_eq!(play.status().devices.len(), 1);
+        assert_eq!(play.status().devices[0].result, DeviceResult::Pending);
+    }
+
+    #[test]
     fn what_was_never_active_is_let_go_at_once() {
         let mut play = Play::one();
         play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
