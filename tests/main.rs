@@ -2,7 +2,9 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api_server_trouble;
 mod callback_endpoint;
+mod callback_quirks;
 mod connection;
 mod connection_accounts;
 mod connection_endpoint;
@@ -20,7 +22,9 @@ mod one_activation;
 mod one_line_one_owner;
 mod process;
 mod secrets_stay_secret;
+mod sidecar_crashes;
 mod simulator;
+mod split_brain;
 mod support;
 mod suspend_and_delete;
 mod thingspace_client;

@@ -1,6 +1,9 @@
 //! Finds the activation of a message: in the index; and what the index does not know yet, in the API server.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{Api, Client, api::ListParams};
 
@@ -10,6 +13,10 @@ use super::{
 };
 use crate::{activation::Report, api::EuiccActivation};
 
+/// How long a message that nobody waits for is looked into. ThingSpace gives four seconds (contract 6.2).
+const LOOK_AGAIN_FOR: Duration = Duration::from_millis(800);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(400);
+
 /// Whom a message is for.
 pub enum Found {
     /// This one, as far as known.
@@ -18,6 +25,8 @@ pub enum Found {
     Done,
     /// Nobody here: another system's request, or one whose resource is gone.
     Nobody,
+    /// It cannot be said: the watch is interrupted.
+    Unclear,
 }
 
 /// Finds.
@@ -33,11 +42,24 @@ impl Finder {
         Self { client, cache, namespaces }
     }
 
-    /// By requestId, else by device among those that wait (contract 9.4, 5: messages can be faster than the reply).
+    /// Finds; what nobody seems to wait for is looked for again for a moment: the activation, or what it waits for, may
+    /// be newer than what the watch has shown.
     ///
     /// # Errors
     /// When the API server has to be asked, and does not answer.
     pub async fn find(&self, namespace: &str, connection: &str, report: &Report) -> Result<Found, kube::Error> {
+        let began = Instant::now();
+        loop {
+            match self.look(namespace, connection, report).await? {
+                Found::Nobody if began.elapsed() < LOOK_AGAIN_FOR => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                Found::Nobody if !self.cache.is_fresh() => return Ok(Found::Unclear),
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// By requestId, else by device among those that wait (contract 9.4, 5: messages can be faster than the reply).
+    async fn look(&self, namespace: &str, connection: &str, report: &Report) -> Result<Found, kube::Error> {
         let wanted = (namespace.to_owned(), connection.to_owned());
         if let Some(request_id) = &report.request_id {
             let known = self.cache.index().with_request(namespace, connection, request_id);
