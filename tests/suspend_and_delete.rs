@@ -4,10 +4,9 @@ use euicc_operator::api::{DeletionPolicy, EuiccActivation, OperationState};
 use serde_json::json;
 
 use crate::support::{
-    ACTIVATE, CLOSED_BOOKS, HELD, LONG, Namespace, Scene, eventually, fixtures, holds, state, status, why,
+    ACTIVATE, CLOSED_BOOKS, HELD, LONG, Namespace, QUICK, Scene, eventually, fixtures, holds, state, status, why,
 };
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 const DEACTIVATE: &str = "/devices/profile/actions/deactivate";
 
 #[tokio::test]

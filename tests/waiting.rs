@@ -4,9 +4,8 @@ use euicc_operator::api::{ActivationStatus, DeviceResult, DeviceStatus, EuiccAct
 use futures::TryStreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 
-use crate::support::{HELD, LONG, Scene, condition, eventually, fixtures, holds, status, why};
+use crate::support::{HELD, LONG, QUICK, Scene, condition, eventually, fixtures, holds, status, why};
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 /// Asked about soon, and then every few moments.
 const POLLING: &[&str] = &["--poll-after", "1s"];
 
@@ -93,7 +92,7 @@ async fn a_callback_that_is_faster_than_the_reply_counts() {
 
 #[tokio::test]
 async fn a_failure_that_is_faster_than_the_reply_counts_on_later_attempts_too() {
-    let scene = Scene::start("early-no", &[QUICK, &["--callback-retries", "observed"]].concat(), &[]).await;
+    let scene = Scene::start("early-no", QUICK, &[]).await;
     scene.simulator.fault("callback:error=REQUEST_FAILED.DeviceNotFound,count=1").await;
     scene.namespace.create(&fixtures::activation("forklift", 1)).await;
     scene.namespace.wait("Stalled", "euicc/forklift").await;
