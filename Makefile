@@ -17,7 +17,7 @@ test: ## format, clippy, and all tests, those on a real Kubernetes API server in
 
 lint: ## format and clippy
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --features fault-points --all-targets -- -D warnings
 
 generate: ## write crds/ anew from the types in src/api
 	cargo run --locked --quiet --bin euicc-operator -- crds --output-dir crds

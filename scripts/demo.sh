@@ -23,7 +23,7 @@ journal='/admin/journal?direction=in&method=POST&path=/devices/profile/actions/a
 deadline=90 # seconds for anything to come about; it takes about five
 
 needs
-target=$(cargo metadata --locked --offline --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+target=$(target)
 state=$target/demo
 cluster=$state/cluster
 PATH=$PATH:$(tests/controlplane/setup.sh --print-bin)
@@ -35,7 +35,7 @@ unset "${!EUICC_@}" "${!SIM_@}"
 
 # ---- ending ----
 
-building='' setting_up='' failed='' uses_cluster=''
+building='' setting_up='' helpers='' failed='' uses_cluster=''
 declare -A pid # by name; also in $state/pids, for `stop`
 
 # ours says whether a process is still the one that was started: its id may have been given away since.
@@ -60,6 +60,7 @@ end() {
 end_all() {
 	[ ! "$uses_cluster" ] || say "taking the demo out of the cluster"
 	[ ! "$uses_cluster" ] || leave_cluster || true
+	uses_cluster=
 	end controller callback simulator
 	end api-server
 	rm -f "$state/pids" "$state/uses-cluster"
@@ -85,7 +86,8 @@ at_exit() {
 	set +e
 	local job
 	for job in "$building" "$setting_up"; do [ ! "$job" ] || kill -TERM -- "-$job" 2>/dev/null; done
-	[ ! "${watching:-}" ] || kill "$watching" 2>/dev/null
+	# shellcheck disable=SC2086 # a list of words
+	[ ! "$helpers" ] || kill $helpers 2>/dev/null
 	if ((status != 0 && status < 128)) && [ ! "$failed" ]; then
 		printf '%sThe demo failed in scripts/demo.sh.%s\n' "$red" "$plain" >&2
 	fi
@@ -143,7 +145,7 @@ trap 'exit 143' TERM HUP
 start() {
 	local name=$1 tie=()
 	shift
-	if [ ! "$keep" ] && command -v setpriv >/dev/null; then tie=(setpriv --pdeathsig TERM); fi
+	if [ ! "$keep" ] && command -v setpriv >/dev/null; then tie=(setpriv --pdeathsig KILL); fi
 	# 9 is the lock: it must not outlive us.
 	setsid "${tie[@]}" "$@" <>"${stdin:-/dev/null}" >"$state/$name.log" 2>&1 9>&- &
 	pid[$name]=$!
@@ -330,22 +332,24 @@ tenths() {
 
 title "What happens"
 setsid kubectl get euicc -n $namespace --watch --no-headers -o "custom-columns=$columns" \
-	> >(tell) 2>"$state/watch.log" 9>&- &
+	> >(tell 9>&-) 2>"$state/watch.log" 9>&- &
 watching=$!
+helpers=$watching
 
 refused=$(kubectl get -f examples/refused.yaml -o name)
 mapfile -t all < <(kubectl get euicc -n $namespace -o name)
 mapfile -t good < <(printf '%s\n' "${all[@]}" | grep -vxF "$refused")
-kubectl wait -n $namespace --for=condition=Ready --timeout=${deadline}s "${good[@]}" >"$state/wait.log" 2>&1 &
+kubectl wait -n $namespace --for=condition=Ready --timeout=${deadline}s "${good[@]}" >"$state/wait.log" 2>&1 9>&- &
 waiting_ready=$!
-kubectl wait -n $namespace --for=condition=Stalled --timeout=${deadline}s "$refused" >"$state/wait-refused.log" 2>&1 &
+kubectl wait -n $namespace --for=condition=Stalled --timeout=${deadline}s "$refused" >"$state/wait-refused.log" 2>&1 9>&- &
 waiting_stalled=$!
+helpers+=" $waiting_ready $waiting_stalled"
 
 # Until both have come about, or something ends that should not.
 waiting=("$waiting_ready" "$waiting_stalled")
 while ((${#waiting[@]})); do
 	status=0
-	wait -n -p ended "${waiting[@]}" "${pid[@]}" || status=$?
+	wait -n -p ended "${waiting[@]}" "${pid[@]}" 2>/dev/null || status=$?
 	for name in "${!pid[@]}"; do
 		[ "$ended" != "${pid[$name]}" ] || fail "the $name ended with status $status" "$state/$name.log"
 	done
@@ -358,7 +362,7 @@ done
 took=$(tenths)
 kill "$watching" 2>/dev/null || true
 wait "$watching" 2>/dev/null || true
-watching=
+helpers=
 
 title "Every example is active after $took seconds, but the one that ThingSpace refuses"
 shown kubectl get euicc -n $namespace -o wide

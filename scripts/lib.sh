@@ -29,5 +29,10 @@ missing() {
 	exit 1
 }
 
+# target prints the folder that cargo builds in.
+target() {
+	cargo metadata --locked --offline --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
 # clock prints seconds as people write them.
 clock() { if (($1 < 60)); then echo "$1s"; else printf '%dm%02ds\n' $(($1 / 60)) $(($1 % 60)); fi; }

@@ -123,7 +123,7 @@ async fn an_account_that_thingspace_does_not_know_is_named_by_the_connection() {
     let scene = Scene::start("stranger", QUICK, EAGER).await;
     let stranger = "0000999999-00001";
     accounts(&scene.namespace, &[fixtures::ACCOUNT, stranger]).await;
-    says(&scene.namespace, "Refused", stranger).await;
+    says(&scene.namespace, "AccountRefused", stranger).await;
     accounts(&scene.namespace, &[fixtures::ACCOUNT]).await;
     scene.namespace.wait("Ready", "tsc/verizon").await;
 }

@@ -3,11 +3,11 @@
 use euicc_operator::api::{DeviceResult, EuiccActivation};
 use serde_json::json;
 
-use crate::support::{Controller, LONG, QUICK, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{CLOSED_BOOKS, Controller, LONG, QUICK, Scene, eventually, fixtures, holds, state, status, why};
 
 #[tokio::test]
 async fn a_refused_activation_says_why_once_and_is_sent_again_when_the_spec_is_corrected() {
-    let scene = Scene::start("refused", QUICK, &[]).await;
+    let scene = Scene::start("refused", &[QUICK, CLOSED_BOOKS].concat(), &[]).await;
     scene.namespace.create(&with_plan("forklift", "NoSuchPlan")).await;
     scene.namespace.wait("Stalled", "euicc/forklift").await;
     shows(&scene, "forklift", "Refused", "REQUEST_FAILED.NoSuchPlan.NotFound").await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use euicc_operator::api::{DeviceId, DeviceResult, EuiccActivation, IdKind};
 use serde_json::json;
 
-use crate::support::{ACTIVATE, HELD, LONG, QUICK, Scene, eventually, fixtures, holds, status, why};
+use crate::support::{ACTIVATE, CLOSED_BOOKS, HELD, LONG, QUICK, Scene, eventually, fixtures, holds, status, why};
 
 #[tokio::test]
 async fn one_activation_costs_one_post_three_writes_and_one_event() {
@@ -37,7 +37,7 @@ async fn one_activation_costs_one_post_three_writes_and_one_event() {
 
 #[tokio::test]
 async fn a_resource_that_needs_nothing_costs_nothing_when_it_is_looked_at() {
-    let scene = Scene::start("idle", HELD, &[]).await;
+    let scene = Scene::start("idle", &[HELD, CLOSED_BOOKS].concat(), &[]).await;
     let (namespace, admin) = (&scene.namespace, &scene.controller.admin);
     let refused = EuiccActivation { spec: unknown_plan(), ..fixtures::activation("refused", 1) };
     namespace.create(&fixtures::activation("done", 1)).await;

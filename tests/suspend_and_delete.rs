@@ -3,7 +3,9 @@
 use euicc_operator::api::{DeletionPolicy, EuiccActivation, OperationState};
 use serde_json::json;
 
-use crate::support::{ACTIVATE, HELD, LONG, Namespace, QUICK, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{
+    ACTIVATE, CLOSED_BOOKS, HELD, LONG, Namespace, QUICK, Scene, eventually, fixtures, holds, state, status, why,
+};
 
 const DEACTIVATE: &str = "/devices/profile/actions/deactivate";
 
@@ -89,6 +91,21 @@ async fn deleting_deactivates_once_as_the_resource_says_and_waits_for_the_outcom
 }
 
 #[tokio::test]
+async fn deactivation_may_be_chosen_when_the_lines_are_active() {
+    let scene = Scene::start("late-choice", QUICK, &[]).await;
+    let mut manifest = deactivated(false);
+    manifest.spec.deletion_policy = DeletionPolicy::Retain;
+    manifest.spec.deactivation = None;
+    scene.namespace.apply(&fixtures::yaml(&manifest)).await;
+    scene.namespace.wait("Ready", "euicc/forklift").await;
+    scene.namespace.apply(&fixtures::yaml(&deactivated(false))).await;
+    let armed = async || scene.namespace.activation("forklift").await.metadata.finalizers.is_some();
+    eventually("deletion waits for the deactivation", LONG, armed).await;
+    scene.namespace.kubectl(&["delete", "euicc", "forklift", "--timeout=60s"]).await.success();
+    assert_eq!((deactivate_posts(&scene).await, lines(&scene, "active").await), (1, 0));
+}
+
+#[tokio::test]
 async fn a_deactivation_whose_callback_is_lost_is_asked_for() {
     let scene = Scene::start("quiet", QUICK, &["--poll-after", "1s"]).await;
     scene.simulator.fault("callback:lost,action=deactivate").await;
@@ -117,7 +134,7 @@ async fn an_activation_under_way_is_first_followed_to_its_end_and_then_undone() 
 
 #[tokio::test]
 async fn what_never_became_active_is_deleted_without_a_word_to_thingspace() {
-    let scene = Scene::start("stillborn", QUICK, &[]).await;
+    let scene = Scene::start("stillborn", &[QUICK, CLOSED_BOOKS].concat(), &[]).await;
     let mut refused = deactivated(true);
     refused.spec.service_plan = Some("NoSuchPlan".into());
     scene.namespace.create(&refused).await;

@@ -21,8 +21,13 @@ impl Machine<'_> {
         if self.subject.deleted_at.is_some() {
             return self.tick_deleted();
         }
-        if self.subject.finalizer && self.subject.spec.deletion_policy == DeletionPolicy::Retain {
-            self.effects.push(Effect::RemoveFinalizer);
+        match (self.subject.spec.deletion_policy, self.subject.finalizer) {
+            (DeletionPolicy::Retain, true) => self.effects.push(Effect::RemoveFinalizer),
+            // Chosen after something was sent: a deletion must not leave the lines active and billed.
+            (DeletionPolicy::Deactivate, false) if self.status.operation.is_some() => {
+                return self.effects.push(Effect::AddFinalizer); // and then comes the next tick
+            }
+            _ => {}
         }
         self.tick_operation();
     }

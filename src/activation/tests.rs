@@ -586,6 +586,18 @@ mod deletion {
     }
 
     #[test]
+    fn a_change_to_deactivate_sets_the_finalizer_whatever_was_sent_before() {
+        let mut play = Play::one();
+        play.accept("1", "r1");
+        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
+        assert_eq!(play.tick(), [Effect::AddFinalizer]);
+        play.hear("r1", "1", Verdict::Success);
+        assert_eq!(play.tick(), [Effect::AddFinalizer]);
+        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+        assert!(play.tick().is_empty());
+    }
+
+    #[test]
     fn a_change_to_retain_takes_the_finalizer_away() {
         let mut play = active();
         play.object.spec.deletion_policy = DeletionPolicy::Retain;

@@ -48,10 +48,6 @@ impl Auth {
         &self.credentials.version
     }
 
-    pub(super) fn uses(&self, credentials: &Credentials) -> bool {
-        self.credentials.same_as(credentials)
-    }
-
     pub(super) fn redactor(&self) -> Redactor {
         Redactor::new(&self.credentials)
     }

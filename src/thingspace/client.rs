@@ -52,11 +52,6 @@ impl Client {
         self.auth.credentials_version()
     }
 
-    /// Whether it uses these credentials, whatever their version.
-    pub fn uses(&self, credentials: &Credentials) -> bool {
-        self.auth.uses(credentials)
-    }
-
     /// Asks for an activation (contract 3). The answer means accepted, not activated.
     ///
     /// A claim is good for one request:

@@ -19,17 +19,6 @@ pub struct Credentials {
     pub version: String,
 }
 
-impl Credentials {
-    /// Whether these are the same, of whatever version.
-    pub(super) fn same_as(&self, other: &Self) -> bool {
-        let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
-        same(&self.client_id, &other.client_id)
-            && same(&self.client_secret, &other.client_secret)
-            && same(&self.username, &other.username)
-            && same(&self.password, &other.password)
-    }
-}
-
 /// Cleans foreign text of everything that must not be repeated.
 pub(super) struct Redactor(Vec<SecretString>);
 

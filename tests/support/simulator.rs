@@ -17,6 +17,8 @@ pub const ACTIVATE: &str = "/devices/profile/actions/activate";
 pub const HELD: &[&str] = &["--activation-time", "10m", "--callback-retries", "observed"];
 /// Flags with which requests come to their end at once.
 pub const QUICK: &[&str] = &["--activation-time", "50ms", "--callback-retries", "observed"];
+/// Shows nobody its plans and pools, so that a wrong one is refused only when it is sent.
+pub const CLOSED_BOOKS: &[&str] = &["--fault", "account:status=500", "--fault", "plans:status=500"];
 
 /// A ThingSpace of its own for one test.
 pub struct Simulator {
@@ -138,6 +140,16 @@ impl Simulator {
     /// Puts accounts into its books.
     pub async fn put_accounts(&self, accounts: Value) {
         self.call(Method::PUT, "/admin/accounts", accounts).await;
+    }
+
+    /// Changes the password of its user, as at Verizon's portal: who is logged in stays so.
+    pub async fn rotate(&self, password: &str) {
+        self.call(Method::PUT, "/admin/user", json!({ "password": password })).await;
+    }
+
+    /// Ends all sessions.
+    pub async fn drop_sessions(&self) {
+        self.call(Method::DELETE, "/admin/sessions", Value::Null).await;
     }
 
     /// Calls ThingSpace's own API, as another system of the customer would: `path` follows `/api/m2m/v1`.
