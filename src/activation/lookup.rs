@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Line, LineState, Machine, Poll, Progress, Severity, answer::merge_ids};
+use super::{Line, LineState, Machine, Progress, Question, Severity, answer::merge_ids};
 use crate::api::{Action, DeviceResult, OperationState};
 
 /// Longest wait between two polls of one request.
@@ -15,13 +16,19 @@ const LONGEST_LOOK: Duration = Duration::from_secs(3600);
 const LOOKS_BEFORE_STALLED: i32 = 3;
 
 impl Machine<'_> {
+    pub(super) fn is_about_the_present(&self, question: &Question) -> bool {
+        self.status.operation.as_ref().is_some_and(|o| o.id == question.operation_id)
+            && self.status.request_id == question.request_id
+    }
+
     /// The answer to [`super::Effect::Poll`].
-    pub(super) fn polled(&mut self, poll: &Poll) {
+    pub(super) fn polled(&mut self, devices: &[(Progress, Line)]) {
         if !self.is(OperationState::Accepted) {
             return;
         }
+        self.has_looked();
         for index in self.pending() {
-            let Some((progress, line)) = poll.devices.get(index) else { continue };
+            let Some((progress, line)) = devices.get(index) else { continue };
             self.judge(index, *progress, line);
         }
         self.conclude();
@@ -79,10 +86,11 @@ impl Machine<'_> {
     }
 
     /// The answer to [`super::Effect::Observe`] (contract 9.4): adopt, wait, look again, and only then send again.
-    pub(super) fn observed(&mut self, lines: &[Line]) {
+    pub(super) fn observed(&mut self, lines: &[Line], asked_at: Timestamp) {
         if !self.is(OperationState::Unknown) {
             return;
         }
+        self.has_looked();
         for index in self.pending() {
             if let Some(line) = lines.get(index) {
                 self.settle_by_line(index, line);
@@ -107,7 +115,7 @@ impl Machine<'_> {
         }
         let settled = self.status.operation.as_ref().and_then(|o| o.first_look.clone());
         match settled {
-            Some(first) if self.has_settled(&first) => self.send_again(),
+            Some(first) if self.had_settled(&first, asked_at) => self.send_again(),
             Some(_) => self.look_later(self.policy.settle_time, self.policy.settle_time),
             None => {
                 self.set_first_look(Some(Time(self.now)));
@@ -127,8 +135,9 @@ impl Machine<'_> {
         }
     }
 
-    fn has_settled(&self, first: &Time) -> bool {
-        self.now >= first.0 + jiff::SignedDuration::try_from(self.policy.settle_time).unwrap_or_default()
+    /// Whether the first look was long enough ago when the second was begun: it may have come here slowly.
+    fn had_settled(&self, first: &Time, asked_at: Timestamp) -> bool {
+        asked_at >= first.0 + jiff::SignedDuration::try_from(self.policy.settle_time).unwrap_or_default()
     }
 
     fn set_first_look(&mut self, at: Option<Time>) {
@@ -164,8 +173,13 @@ impl Machine<'_> {
         }
         let base = if self.is(OperationState::Accepted) { self.policy.poll_after } else { self.policy.settle_time };
         self.look_later(base, LONGEST_LOOK);
-        let tries = self.status.operation.as_ref().map_or(0, |o| o.tries);
-        if self.is(OperationState::Unknown) && tries >= LOOKS_BEFORE_STALLED && !self.is_stalled() {
+        let failed = self.status.operation.as_mut().map_or(0, |operation| {
+            operation.failed_looks += 1;
+            operation.failed_looks
+        });
+        if self.is(OperationState::Unknown) && failed >= LOOKS_BEFORE_STALLED && !self.is_stalled() {
+            // A retry that was asked for before this question is no answer to it.
+            self.status.last_handled_retry = self.subject.retry.map(Into::into);
             let super::Subject { namespace, name, .. } = self.subject;
             let text = format!(
                 "It is not known whether ThingSpace acted on the request, and ThingSpace cannot be asked ({message}). \
@@ -196,6 +210,12 @@ impl Machine<'_> {
         self.stalled("ResultTimeout", message.clone());
         self.tell(Severity::Warning, "ResultTimeout", message);
         true
+    }
+
+    fn has_looked(&mut self) {
+        if let Some(operation) = &mut self.status.operation {
+            operation.failed_looks = 0;
+        }
     }
 
     fn look_later(&mut self, base: Duration, cap: Duration) {

@@ -47,6 +47,7 @@ impl Machine<'_> {
             retry_time: None,
             first_look: None,
             tries: same.map_or(0, |p| p.tries),
+            failed_looks: 0,
             fingerprint: fingerprint::of(&self.subject),
         });
         self.progress("Submitting", "The request is being sent to ThingSpace.");
@@ -187,6 +188,7 @@ impl Machine<'_> {
             operation.next_poll_time = Some(now);
             operation.first_look = None;
             operation.tries = 0;
+            operation.failed_looks = 0;
         }
         self.remember_error("SubmissionUnknown", why);
         self.tell(

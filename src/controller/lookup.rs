@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{activations::Error, context::Context, links::Link, request::ids};
 use crate::{
-    activation::{Effect, Event, Line, LineState, Poll, Progress},
+    activation::{Effect, Event, Line, LineState, Progress, Question},
     api::{ActivationStatus, DeviceId, DeviceResult, DeviceStatus, EuiccActivation, IdKind},
     cluster::Recorded,
     thingspace::{self, CallError, RequestId, RequestProgress, wire::DeviceRecord},
@@ -17,10 +17,12 @@ use crate::{
 pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<(), Error> {
     let namespace = object.namespace().unwrap_or_default();
     let connection = object.spec.connection_ref.name.clone();
+    let status = object.status.clone().unwrap_or_default();
+    let Some(question) = Question::about(&status, Timestamp::now()) else { return Ok(()) };
     let Some(link) = context.links.get(&namespace, &connection) else {
         if context.connection(&namespace, &connection).is_none() {
             let message = format!("there is no ThingSpaceConnection {connection} in namespace {namespace}");
-            context.recorder.record(Arc::clone(object), &Event::LookFailed { message }).await?;
+            context.recorder.record(Arc::clone(object), &Event::LookFailed { question, message }).await?;
         }
         return Ok(());
     };
@@ -29,11 +31,19 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
         let Ok(_permit) = link.lookups.acquire().await else { return };
+        // When its turn has come: what was seen is no older than that.
+        let question = Question { asked_at: Timestamp::now(), ..question };
         let found = match effect {
-            Effect::Poll => poll(&object, &link).await,
-            _ => observe(&object, &link).await,
+            Effect::Poll => {
+                let devices = poll(&object, &link).await;
+                devices.map(|devices| Event::Polled { question: question.clone(), devices })
+            }
+            _ => {
+                let lines = observe(&object, &link).await;
+                lines.map(|lines| Event::Observed { question: question.clone(), lines })
+            }
         };
-        let event = found.unwrap_or_else(|error| Event::LookFailed { message: error.to_string() });
+        let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
         match context.recorder.record(Arc::clone(&object), &event).await {
             Ok(Recorded::Written(written, _)) => work.wrote(&written),
             Ok(_) => {}
@@ -44,7 +54,7 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
 }
 
 /// Contract 9.1, then 9.2 for what the request's status cannot tell.
-async fn poll(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+async fn poll(object: &EuiccActivation, link: &Link) -> Result<Vec<(Progress, Line)>, CallError> {
     let status = object.status.clone().unwrap_or_default();
     let account = &object.spec.account_name;
     let id = status.request_id.as_deref().and_then(|id| RequestId::new(id).ok());
@@ -61,7 +71,7 @@ async fn poll(object: &EuiccActivation, link: &Link) -> Result<Event, CallError>
         let line = if look { line(account, device, None, link).await? } else { Line::NotAsked };
         devices.push((progress, line));
     }
-    Ok(Event::Polled(Poll { devices }))
+    Ok(devices)
 }
 
 fn deadline_passed(status: &ActivationStatus) -> bool {
@@ -82,7 +92,7 @@ fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
 }
 
 /// Contract 9.4: the devices, and their history since the claim.
-async fn observe(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+async fn observe(object: &EuiccActivation, link: &Link) -> Result<Vec<Line>, CallError> {
     let status = object.status.clone().unwrap_or_default();
     let claimed_at = status.operation.as_ref().map(|o| o.claimed_at.0);
     let mut lines = Vec::with_capacity(status.devices.len());
@@ -91,7 +101,7 @@ async fn observe(object: &EuiccActivation, link: &Link) -> Result<Event, CallErr
         let line = if open { line(&object.spec.account_name, device, claimed_at, link).await? } else { Line::NotAsked };
         lines.push(line);
     }
-    Ok(Event::Observed(lines))
+    Ok(lines)
 }
 
 async fn line(

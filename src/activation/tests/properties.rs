@@ -59,7 +59,7 @@ fn outcome(n: u8, request: u8) -> Outcome {
     }
 }
 
-fn event(step: &Step) -> Option<Event> {
+fn event(step: &Step, question: Option<Question>) -> Option<Event> {
     Some(match step {
         Step::Tick => Event::Tick,
         Step::Claim(id) => Event::Claim { operation_id: format!("op{id}") },
@@ -75,12 +75,13 @@ fn event(step: &Step) -> Option<Event> {
         }
         Step::Polled(devices) => {
             let progress = [Progress::Pending, Progress::Succeeded, Progress::Failed, Progress::NotKnown];
-            Event::Polled(Poll {
-                devices: devices.iter().map(|(p, l)| (progress[usize::from(*p)], line(*l))).collect(),
-            })
+            let devices = devices.iter().map(|(p, l)| (progress[usize::from(*p)], line(*l))).collect();
+            Event::Polled { question: question?, devices }
         }
-        Step::Observed(lines) => Event::Observed(lines.iter().map(|l| line(*l)).collect()),
-        Step::LookFailed => Event::LookFailed { message: "503".into() },
+        Step::Observed(lines) => {
+            Event::Observed { question: question?, lines: lines.iter().map(|l| line(*l)).collect() }
+        }
+        Step::LookFailed => Event::LookFailed { question: question?, message: "503".into() },
         Step::Held(stalled) => {
             Event::Held(Hold { reason: "ConnectionNotReady", message: "wait".into(), stalled: *stalled })
         }
@@ -108,7 +109,7 @@ fn run(steps: &[Step]) {
             Step::Wait(seconds) => play.wait(SignedDuration::from_secs(i64::from(*seconds))),
             _ => {}
         }
-        if let Some(event) = event(step) {
+        if let Some(event) = event(step, Question::about(play.status(), play.now)) {
             let is_claim = matches!(event, Event::Claim { .. });
             let again = before
                 .status()
@@ -176,9 +177,9 @@ fn settles(mut play: Play) {
                 play.sent(&id, Outcome::Accepted { request_id: id.clone() });
             }
         } else if effects.contains(&Effect::Poll) {
-            play.feed(Event::Polled(Poll { devices: vec![(Progress::Succeeded, found(LineState::Active)); devices] }));
+            play.poll(vec![(Progress::Succeeded, found(LineState::Active)); devices]);
         } else if effects.contains(&Effect::Observe) {
-            play.feed(Event::Observed(vec![found(LineState::Active); devices]));
+            play.observe(vec![found(LineState::Active); devices]);
         } else {
             match play.look(Event::Tick).wake_at {
                 Some(wake) => play.now = play.now.max(wake),
