@@ -8,3 +8,9 @@ pub mod controller;
 pub mod simulator;
 pub mod telemetry;
 pub mod thingspace;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+#[cfg(test)]
+mod reliability;
+mod text;

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Line, LineState, Machine, Progress, Question, Severity, answer::merge_ids};
-use crate::api::{Action, DeviceResult, OperationState};
+use crate::{
+    api::{Action, DeviceResult, OperationState},
+    text::clean,
+};
 
 /// Longest wait between two polls of one request.
 const LONGEST_POLL: Duration = Duration::from_secs(6 * 3600);
@@ -67,7 +70,8 @@ impl Machine<'_> {
                 if let (Some(wanted), Some(actual)) = (&self.subject.spec.service_plan, service_plan)
                     && wanted != actual
                 {
-                    let text = format!("the line is active already, on service plan {actual} instead of {wanted}");
+                    let text =
+                        format!("the line is active already, on service plan {} instead of {wanted}", clean(actual));
                     self.fail(index, "REQUEST_FAILED.DeviceAlreadyActive", &text);
                     return true;
                 }
@@ -75,7 +79,7 @@ impl Machine<'_> {
                 merge_ids(device, device_ids);
                 device.state = Some("Active".into());
                 if device.carrier_name.is_none() {
-                    device.carrier_name.clone_from(carrier_name);
+                    device.carrier_name = carrier_name.as_deref().map(clean);
                 }
             }
             (Action::Deactivate, LineState::Inactive) => self.status.devices[index].state = Some("Deactive".into()),
@@ -167,7 +171,8 @@ impl Machine<'_> {
         if !self.is(OperationState::Accepted) && !self.is(OperationState::Unknown) {
             return;
         }
-        self.remember_error("LookFailed", message);
+        let message = clean(message);
+        self.remember_error("LookFailed", &message);
         if self.timed_out() {
             return;
         }

@@ -1,13 +1,14 @@
 //! The state machine's promises, case by case; `properties` tries what nobody thought of.
 
 mod model;
+mod paths;
 mod properties;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
-use crate::api::{DeviceId, DeviceResult, IdKind, OperationState};
+use crate::api::{DeviceId, DeviceResult, DeviceStatus, IdKind, OperationState};
 
 /// One activation, driven by hand.
 #[derive(Clone)]
@@ -214,6 +215,39 @@ fn a_callback_finds_a_request_whose_reply_was_lost() {
     play.sent("op", unknown());
     play.hear("r", "1", Verdict::Success);
     assert_eq!((play.ready(), play.status().request_id.as_deref()), (("True", "Activated"), Some("r")));
+}
+
+#[test]
+fn an_odd_identifier_does_not_keep_an_answer_from_being_written() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let odd = [mdn("+1 555 000 1111"), DeviceId { kind: IdKind::Iccid, id: "12".into() }];
+    play.feed(Event::Callback(Box::new(Report {
+        request_id: Some("r".into()),
+        device_ids: [eid("1")].into_iter().chain(odd).collect(),
+        verdict: Verdict::Success,
+        profile: Profile { state: Some("Active".into()), ..Profile::default() },
+    })));
+    assert_eq!(play.ready(), ("True", "Activated"));
+    assert_eq!(play.status().devices[0].device_ids, [eid("1")], "the API server refuses a status with the others");
+}
+
+#[test]
+fn foreign_words_become_one_bounded_line() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let long = format!("Gold\n\u{1b}[31m{}", "x".repeat(100_000));
+    let line = Line::Found {
+        state: LineState::Active,
+        device_ids: vec![],
+        service_plan: Some(long.clone()),
+        carrier_name: Some(long),
+        attempted: false,
+    };
+    play.poll(vec![(Progress::Succeeded, line)]);
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "ActivationFailed");
+    assert!(message.len() < 2_000 && !message.contains(char::is_control), "{} bytes", message.len());
 }
 
 #[test]

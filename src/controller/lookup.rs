@@ -83,7 +83,12 @@ fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
     let is_it =
         |ids: &[crate::thingspace::wire::DeviceId]| from_wire(ids).iter().any(|i| device.device_ids.contains(i));
     let own = request.devices.iter().find(|d| is_it(&d.ids)).map(|d| d.progress);
-    match own.unwrap_or(request.overall) {
+    self::progress(own.unwrap_or(request.overall))
+}
+
+/// In the state machine's words.
+pub(crate) fn progress(progress: thingspace::Progress) -> Progress {
+    match progress {
         thingspace::Progress::Pending => Progress::Pending,
         thingspace::Progress::Succeeded => Progress::Succeeded,
         thingspace::Progress::Failed => Progress::Failed,
@@ -112,8 +117,7 @@ async fn line(
 ) -> Result<Line, CallError> {
     let ids = ids(device);
     let Some(record) = link.client.find_device(account, &ids).await? else { return Ok(Line::NotFound) };
-    let state = state(&record);
-    let attempted = match (state, history_since, ids.first()) {
+    let attempted = match (state(&record), history_since, ids.first()) {
         (LineState::Inactive | LineState::Other, Some(since), Some(id)) => {
             let history = link.client.history(id, since, Timestamp::now()).await?;
             history.provisioning_history.iter().any(|e| {
@@ -123,14 +127,23 @@ async fn line(
         }
         _ => false,
     };
+    let mut line = found(&record);
+    if let Line::Found { attempted: seen, .. } = &mut line {
+        *seen = attempted;
+    }
+    Ok(line)
+}
+
+/// What a record of the device list says of a line.
+pub(crate) fn found(record: &DeviceRecord) -> Line {
     let carrier = record.carrier_informations.first();
-    Ok(Line::Found {
-        state,
+    Line::Found {
+        state: state(record),
         device_ids: from_wire(&record.device_ids),
         service_plan: carrier.and_then(|c| c.service_plan.clone()),
         carrier_name: carrier.and_then(|c| c.carrier_name.clone()),
-        attempted,
-    })
+        attempted: false,
+    }
 }
 
 fn state(record: &DeviceRecord) -> LineState {

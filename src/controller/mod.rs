@@ -16,7 +16,7 @@ mod dispatch;
 mod leader;
 mod ledger;
 mod links;
-mod lookup;
+pub(crate) mod lookup;
 mod queue;
 mod registration;
 mod report;

@@ -21,6 +21,7 @@ use self::{
     steps::{Build, Step, Steps},
     world::{Budget, Line, Request, Stage, Task, Violation, World},
 };
+use crate::reliability::Tally;
 
 /// No run takes longer: what has no end by then has none.
 const HORIZON: u32 = 14 * 24 * 3600;
@@ -135,17 +136,16 @@ fn explore(model: Operator, stop_at_first: bool) -> Explored {
 #[test]
 fn no_order_of_events_breaks_a_promise() {
     let more: u8 = std::env::var("EUICC_MODEL_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let (mut states, mut faults) = (0, 0);
+    let tally = Tally::begin("model");
     let begun = Instant::now();
-    for (controllers, faults, warnings) in [(1, 1, 1), (1, 2, 0), (2, 1, 0)] {
-        let budget = Budget { faults: faults + more, failures: 1, warnings, retries: 1 };
+    for (controllers, most, warnings) in [(1, 1, 1), (1, 2, 0), (2, 1, 0)] {
+        let budget = Budget { faults: most + more, failures: 1, warnings, retries: 1 };
         let explored = explore(Operator::new(Build::Whole, controllers, budget), false);
         println!("{controllers} controllers, {budget:?}: {} states {:?}", explored.states, begun.elapsed());
         assert!(explored.broken.is_empty(), "{:?}\n{}", explored.broken, explored.how);
-        states += explored.states;
-        faults += explored.faults;
+        tally.add(explored.states, explored.faults);
     }
-    println!("model: {states} states, {faults} faults in {:.1?}", begun.elapsed());
+    tally.publish();
 }
 
 #[test]

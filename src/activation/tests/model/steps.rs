@@ -227,7 +227,7 @@ impl Steps<'_> {
 
     /// The next moment that somebody waits for. A booked request shows on its line within the settle time.
     fn next_moment(&self, world: &World) -> Option<u32> {
-        let next = self.ask(world.stored, Said::Tick, world.now).wake_at?.max(world.now + 1);
+        let next = self.ask(world.stored, Said::Tick, world.now).wake_at.filter(|at| *at > world.now)?;
         let booked = |r: &Request| match r.stage {
             Stage::Booked(at) => u64::from(next) >= u64::from(at) + POLICY.settle_time.as_secs(),
             _ => false,
