@@ -59,15 +59,34 @@ async fn a_wrong_password_costs_two_logins_however_often_anything_is_tried_or_re
 
     controller.process.kill().await;
     let controller = Controller::start(&namespace, EAGER).await;
-    controller.admin.ready().await;
-    namespace.apply(&manifests.replace(fixtures::LOGIN_PASSWORD, "wrong")).await;
-    let rounds =
-        async || controller.admin.metric("controller_runtime_reconcile_total", &["thingspaceconnection"]).await;
-    eventually("it is looked at again and again", LONG, async || rounds().await >= 5.0).await;
-    assert_eq!(simulator.logins().await.len(), 2, "three more, and Verizon locks the user for good");
+    // Not with each version of the Secret: with each version of what is in it.
+    for label in ["touched=1", "touched=2"] {
+        let rounds =
+            async || controller.admin.metric("controller_runtime_reconcile_total", &["thingspaceconnection"]).await;
+        let before = rounds().await;
+        eventually("it is looked at again and again", LONG, async || rounds().await >= before + 3.0).await;
+        assert_eq!(simulator.logins().await.len(), 2, "three more, and Verizon locks the user for good");
+        namespace.kubectl(&["label", "--overwrite", "secret", "thingspace", label]).await.success();
+    }
+    says(&namespace, "LoginBlocked", "Correct the credentials Secret").await;
 
     namespace.apply(&manifests).await;
     namespace.wait("Ready", "euicc/forklift").await;
+    assert_eq!(simulator.logins().await.len(), 3);
+}
+
+/// As after a failure of the login service itself: the credentials were right all the time.
+#[tokio::test]
+async fn logins_that_failed_through_no_fault_of_the_secret_are_tried_again_by_the_messages_command() {
+    let (namespace, simulator) = (Namespace::new("outage").await, Simulator::start(QUICK).await);
+    simulator.fault("login:status=503,count=2").await;
+    namespace.apply(&fixtures::connection(&simulator.endpoint(), None)).await;
+    let _controller = Controller::start(&namespace, EAGER).await;
+    namespace.wait("Stalled", "tsc/verizon").await;
+    assert_eq!(simulator.logins().await.len(), 2);
+    let ready = condition(&connection(&namespace).await, "Ready");
+    namespace.obey(ready["message"].as_str().unwrap()).await;
+    namespace.wait("Ready", "tsc/verizon").await;
     assert_eq!(simulator.logins().await.len(), 3);
 }
 
@@ -105,7 +124,7 @@ async fn an_account_that_thingspace_does_not_know_is_named_by_the_connection() {
     let scene = Scene::start("stranger", QUICK, EAGER).await;
     let stranger = "0000999999-00001";
     accounts(&scene.namespace, &[fixtures::ACCOUNT, stranger]).await;
-    says(&scene.namespace, "Refused", stranger).await;
+    says(&scene.namespace, "AccountRefused", stranger).await;
     accounts(&scene.namespace, &[fixtures::ACCOUNT]).await;
     scene.namespace.wait("Ready", "tsc/verizon").await;
 }

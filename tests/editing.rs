@@ -13,6 +13,7 @@ const ENDED_WITHOUT_EFFECT: [OperationState; 3] = [Released, Failed, TimedOut];
 fn edits_of_the_request() -> Vec<(&'static str, Value)> {
     vec![
         ("connectionRef", json!({"name": "another"})),
+        ("connectionRef", json!({"namespace": "another"})),
         ("accountName", json!(fixtures::OTHER_ACCOUNT)),
         ("devices", json!([fixtures::device()])),
         ("smsrOid", json!("1.3.6.1")),

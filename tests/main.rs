@@ -2,8 +2,17 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api_server_trouble;
 mod callback_endpoint;
+mod callback_quirks;
 mod connection;
+mod connection_accounts;
+mod connection_endpoint;
+mod connection_limits;
+mod connection_listeners;
+mod connection_logins;
+mod connection_support;
+mod connection_tenancy;
 mod crash_matrix;
 mod crds;
 mod editing;
@@ -13,7 +22,9 @@ mod one_activation;
 mod one_line_one_owner;
 mod process;
 mod secrets_stay_secret;
+mod sidecar_crashes;
 mod simulator;
+mod split_brain;
 mod support;
 mod suspend_and_delete;
 mod thingspace_client;

@@ -92,6 +92,21 @@ async fn a_callback_that_is_faster_than_the_reply_counts() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_faster_than_the_reply_counts_on_later_attempts_too() {
+    let scene = Scene::start("early-no", &[QUICK, &["--callback-retries", "observed"]].concat(), &[]).await;
+    scene.simulator.fault("callback:error=REQUEST_FAILED.DeviceNotFound,count=1").await;
+    scene.namespace.create(&fixtures::activation("forklift", 1)).await;
+    scene.namespace.wait("Stalled", "euicc/forklift").await;
+    scene.simulator.fault("callback:early,error=REQUEST_FAILED.AccountName,count=1").await;
+    let retry = ["annotate", "euicc", "forklift", "euicc-operator.io/retry=1"];
+    scene.namespace.kubectl(&retry).await.success();
+    // Nothing is known of this request yet, so ThingSpace is asked to repeat it, and then it is.
+    let told = |o: &EuiccActivation| holds(o, "Stalled") && why(o).1.contains("REQUEST_FAILED.AccountName");
+    scene.namespace.until("forklift", "the second failure with its own code", told).await;
+    assert_eq!(scene.simulator.activate_posts().await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_callback_that_comes_again_changes_nothing() {
     let scene = Scene::start("again", HELD, &[]).await;
     scene.simulator.fault("callback:duplicate=2").await;

@@ -49,7 +49,7 @@ use super::{ActivationStatus, rules};
     .field_path(".deactivation"))]
 #[serde(rename_all = "camelCase")]
 pub struct EuiccActivationSpec {
-    /// The ThingSpaceConnection, in the same namespace, that this activation is sent through.
+    /// The ThingSpaceConnection that this activation is sent through.
     pub connection_ref: ConnectionRef,
 
     /// Billing account of the lines: ten digits, a hyphen, five digits, leading zeros kept, for example
@@ -162,6 +162,20 @@ pub struct ConnectionRef {
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
+    /// Its namespace, where it is not this one. The connection must admit this namespace in spec.allowedNamespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::namespace_name())]
+    pub namespace: Option<String>,
+}
+
+impl EuiccActivation {
+    /// Namespace and name of the connection that it is sent through.
+    pub fn connection_key(&self) -> (String, String) {
+        let reference = &self.spec.connection_ref;
+        let own = || self.metadata.namespace.clone().unwrap_or_default();
+        (reference.namespace.clone().unwrap_or_else(own), reference.name.clone())
+    }
 }
 
 /// One device: all of its identifiers.

@@ -1,10 +1,11 @@
 //! `ThingSpaceConnection`: how to reach ThingSpace, owned by the platform team.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema, core::Rule};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{ConnectionStatus, rules};
 
 /// How to reach ThingSpace: where, as whom, for which accounts, where it delivers its answers, how fast to send.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,10 +65,19 @@ pub struct ThingSpaceConnectionSpec {
     #[serde(default)]
     pub insecure_endpoint: bool,
 
+    /// Certificate authorities to trust besides the system's own, for a proxy that opens TLS. Not needed for Verizon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<CaBundle>,
+
     /// Billing accounts that activations may name: ten digits, a hyphen, five digits, for example 0000123456-00001.
     #[schemars(length(min = 1, max = 100), inner(length(max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = rules::account_names())]
     pub accounts: Vec<String>,
+
+    /// Other namespaces whose activations may name this connection, with connectionRef.namespace. Its own namespace
+    /// always may. Not given: no other one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<AllowedNamespaces>,
 
     /// Where ThingSpace delivers its answers. Not given: the operator polls for them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +113,58 @@ pub struct SecretRef {
     pub name: String,
 }
 
+/// Certificates in PEM, from one of three places.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("(has(self.inline) ? 1 : 0) + (has(self.configMapKeyRef) ? 1 : 0) + (has(self.secretKeyRef) ? 1 : 0) == 1")
+    .message("must hold exactly one of inline, configMapKeyRef and secretKeyRef"))]
+#[serde(rename_all = "camelCase")]
+pub struct CaBundle {
+    /// The certificates themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 262_144))]
+    #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message("must hold certificates in PEM"))]
+    pub inline: Option<String>,
+    /// A ConfigMap in the same namespace, such as trust-manager keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<KeyRef>,
+    /// A Secret in the same namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<KeyRef>,
+}
+
+/// Names a key of a ConfigMap or a Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRef {
+    /// Name of the object.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::object_name())]
+    pub name: String,
+    /// The key that holds the certificates.
+    #[serde(default = "default_ca_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn default_ca_key() -> String {
+    "ca.crt".into()
+}
+
+/// Which other namespaces a connection admits: those named and those selected.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("has(self.names) || has(self.selector)").message("must hold names, a selector, or both"))]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedNamespaces {
+    /// By name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = rules::namespace_names())]
+    pub names: Vec<String>,
+    /// By the labels of the Namespace; an empty selector admits every namespace. Whoever may label namespaces decides
+    /// who may activate. The operator needs to list Namespaces for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
 /// Where ThingSpace delivers its answers (contract 6.1).
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +181,20 @@ pub struct Callback {
     /// this one's is left alone and reported. true: it is replaced, and that other system hears nothing any more.
     #[serde(default)]
     pub take_over: bool,
+    /// What deleting this connection does to its listeners at ThingSpace. Keep: they stay, and another connection with
+    /// the same URL takes them on. Deregister: those that are this connection's are removed first; a connection that
+    /// cannot be reached is let go all the same, after a few minutes.
+    #[serde(default)]
+    pub on_delete: OnDelete,
+}
+
+/// What deleting a connection does to its listeners.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum OnDelete {
+    #[default]
+    Keep,
+    Deregister,
 }
 
 /// How fast to send. ThingSpace takes 100 activations a minute (contract 11).
@@ -147,58 +223,4 @@ impl Default for Limits {
     fn default() -> Self {
         Self { activations_per_minute: default_per_minute(), in_flight: default_in_flight() }
     }
-}
-
-/// Whether activations can be sent, and if not, why.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectionStatus {
-    /// The generation that this status is about; -1 before the operator has seen the resource.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Ready: activations are sent. Authenticated: ThingSpace accepts the credentials. CallbackRegistered: every account
-    /// delivers its answers to callback.url. Reconciling, Stalled: as kstatus has them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
-    /// What is known of each account.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub accounts: Vec<AccountStatus>,
-    /// Logins that failed with the present credentials: after two, none is made until the Secret changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub login: Option<LoginStatus>,
-}
-
-/// What is known of one account.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AccountStatus {
-    /// The account.
-    #[schemars(length(max = 16))]
-    pub name: String,
-    /// Where ThingSpace delivers this account's answers now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback_url: Option<String>,
-}
-
-/// The login breaker's memory (contract 2.2: five failed logins lock the user).
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LoginStatus {
-    /// Version of the credentials Secret that this is about.
-    pub credentials_version: String,
-    /// Logins begun with it that have not succeeded, by the operator's own ids.
-    #[serde(default)]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub failed: Vec<String>,
-    /// When the last one was begun.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_attempt: Option<Time>,
-    /// What ThingSpace said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
 }

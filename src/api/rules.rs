@@ -70,6 +70,19 @@ pub fn object_name() -> Rule {
         .message("must be the name of an object: lower-case letters, digits, hyphens and dots")
 }
 
+/// Names of namespaces.
+pub fn namespace_names() -> Rule {
+    Rule::new(format!("self.all(name, name.matches('{NAMESPACE}'))")).message(NAMESPACE_WORDS)
+}
+
+/// The name of a namespace.
+pub fn namespace_name() -> Rule {
+    Rule::new(format!("self.matches('{NAMESPACE}')")).message(NAMESPACE_WORDS)
+}
+
+const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const NAMESPACE_WORDS: &str = "must be the name of a namespace: lower-case letters, digits and hyphens";
+
 /// A text that ThingSpace needs.
 pub fn filled() -> Rule {
     Rule::new("self.trim() != ''").message("must not be blank")

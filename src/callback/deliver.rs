@@ -4,17 +4,23 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::task::TaskTracker;
 
 use super::index::{Key, key};
 use crate::{
     activation::{Event, Report},
-    api::EuiccActivation,
+    api::{EuiccActivation, OperationState},
     cluster::{RecordError, Recorded, Recorder},
 };
+
+/// How long a message waits for the id of a request that is just being sent: not longer than ThingSpace may.
+const ID_WITHIN: Duration = Duration::from_millis(1200);
+/// How often that is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +103,37 @@ impl Deliveries {
         }
     }
 
-    /// What the cache holds may be old, so that "nothing new" is believed of the API server's own version only.
-    async fn write(&self, object: Arc<EuiccActivation>, events: &[Event]) -> Result<Recorded, RecordError> {
-        match self.recorder.record_all(object, events).await? {
-            Recorded::Unchanged(old, _) => match self.recorder.fresh(&old).await? {
-                Some(fresh) => self.recorder.record_all(fresh, events).await,
-                None => Ok(Recorded::Gone),
-            },
-            recorded => Ok(recorded),
+    /// What the cache holds may be old, so that "nothing new" is believed of the API server's own version only; and not
+    /// while a request is being sent, for the message may be about that one, whose id is not known yet.
+    async fn write(&self, object: Arc<EuiccActivation>, events: &[Event]) -> Result<Recorded, Undelivered> {
+        let mut recorded = self.recorder.record_all(object, events).await?;
+        let deadline = Instant::now() + ID_WITHIN;
+        loop {
+            let Recorded::Unchanged(known, _) = recorded else { return Ok(recorded) };
+            let Some(fresh) = self.recorder.fresh(&known).await? else { return Ok(Recorded::Gone) };
+            recorded = self.recorder.record_all(fresh, events).await?;
+            match &recorded {
+                Recorded::Unchanged(seen, _) if is_being_sent(seen) => {}
+                _ => return Ok(recorded),
+            }
+            if Instant::now() >= deadline {
+                return Err(Undelivered::Undecided);
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// A message could not be written.
+#[derive(Debug, thiserror::Error)]
+enum Undelivered {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("it may be about the request that is just being sent")]
+    Undecided,
+}
+
+fn is_being_sent(object: &EuiccActivation) -> bool {
+    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
+    operation.is_some_and(|o| o.state == OperationState::Claimed)
 }

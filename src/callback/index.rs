@@ -15,7 +15,8 @@ pub type Key = (String, String);
 /// What is kept of an activation.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub connection: String,
+    /// Namespace and name of its connection.
+    pub connection: Key,
     pub request_id: Option<String>,
     /// Kept until every device is active: after that, nothing can follow but repetition.
     pub object: Option<Arc<EuiccActivation>>,
@@ -46,7 +47,7 @@ impl Index {
                 self.by_device.entry(id).or_default().insert(key.clone());
             }
         }
-        let connection = object.spec.connection_ref.name.clone();
+        let connection = object.connection_key();
         let object = (!done).then_some(object);
         self.entries.insert(key, Entry { connection, request_id, object });
     }
@@ -90,15 +91,29 @@ impl Index {
         keys.into_iter().filter_map(|key| self.of_connection(key, namespace, connection)).collect()
     }
 
+    /// Whether activations of other namespaces use a connection.
+    pub fn has_guests(&self, namespace: &str, connection: &str) -> bool {
+        let uses = |entry: &Entry| entry.connection.0 == namespace && entry.connection.1 == connection;
+        self.entries.iter().any(|(key, entry)| key.0 != namespace && uses(entry))
+    }
+
     fn of_connection(&self, key: &Key, namespace: &str, connection: &str) -> Option<(Key, Entry)> {
         let entry = self.entries.get(key)?;
-        (key.0 == namespace && entry.connection == connection).then(|| (key.clone(), entry.clone()))
+        let wanted = entry.connection.0 == namespace && entry.connection.1 == connection;
+        wanted.then(|| (key.clone(), entry.clone()))
     }
 }
 
 /// Namespace and name of an activation.
 pub fn key(object: &EuiccActivation) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Whether a request of it is on its way, or may be.
+pub fn is_under_way(object: &EuiccActivation) -> bool {
+    use OperationState::{Accepted, Claimed, Unknown};
+    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
+    operation.is_some_and(|o| matches!(o.state, Claimed | Accepted | Unknown))
 }
 
 /// The identifiers that a message may name its device by: those given, and those minted.

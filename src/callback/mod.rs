@@ -57,7 +57,7 @@ pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<
     }
     let state = routes::Receiver {
         authenticator: authenticate::Authenticator::new(clients.calls.clone()),
-        finder: matching::Finder::new(clients.calls, cache.clone()),
+        finder: matching::Finder::new(clients.calls, cache.clone(), namespaces),
         deliveries: deliver::Deliveries::new(recorder, tasks.clone()),
         cache,
         metrics,

@@ -87,6 +87,7 @@ async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[
             Delivered::Unavailable => UNAVAILABLE,
         },
         Ok(Found::Done) => ("unchanged", StatusCode::OK),
+        Ok(Found::Unclear) => UNAVAILABLE,
         // A repetition could not help, so it is not asked for.
         Ok(Found::Nobody) => ("unmatched", StatusCode::OK),
         Err(error) => {

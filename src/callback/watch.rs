@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ pub struct Cache {
     index: Arc<RwLock<Index>>,
     connections: Arc<RwLock<std::collections::HashMap<Key, Option<Callback>>>>,
     listed: Arc<Listed>,
+    /// Watches of activations that are interrupted: what they show may be old.
+    interrupted: Arc<AtomicUsize>,
 }
 
 struct Listed(watch::Sender<usize>);
@@ -47,6 +52,11 @@ impl Cache {
     pub fn callback_of(&self, namespace: &str, connection: &str) -> Option<Callback> {
         let connections = self.connections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         connections.get(&(namespace.to_owned(), connection.to_owned())).cloned().flatten()
+    }
+
+    /// Whether the watches are being served, so that what is not here is, but for a moment, nowhere.
+    pub fn is_fresh(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed) == 0
     }
 
     /// Returns when everything has been listed once.
@@ -81,7 +91,16 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
 async fn watch_activations(api: Api<EuiccActivation>, namespace: Option<String>, cache: Cache) {
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     let mut listing = HashSet::new();
+    let mut interrupted = false;
     while let Some(event) = events.next().await {
+        if interrupted != event.is_err() {
+            interrupted = event.is_err();
+            let _ = if interrupted {
+                cache.interrupted.fetch_add(1, Ordering::Relaxed)
+            } else {
+                cache.interrupted.fetch_sub(1, Ordering::Relaxed)
+            };
+        }
         match event {
             Ok(Event::Apply(object)) => cache.index_mut().apply(trimmed(object)),
             Ok(Event::Delete(object)) => cache.index_mut().remove(&key(&object)),

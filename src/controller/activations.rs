@@ -10,13 +10,21 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{context::Context, devices::Conflict, links::Link, lookup};
+use super::{
+    context::Context,
+    devices::Conflict,
+    lookup,
+    waits::{self, Waits},
+};
 use crate::{
     activation::{Effect, Event, Hold},
     api::{EuiccActivation, FINALIZER, OperationState},
     cluster::{RecordError, Recorded},
     fault_points::fault_point,
 };
+
+/// How soon to look again after what is due but cannot be begun now.
+const IN_VAIN: Duration = Duration::from_secs(30);
 
 /// A reconciliation that could not do its work. The controller tries again.
 #[derive(Debug, thiserror::Error)]
@@ -62,12 +70,19 @@ pub async fn reconcile(object: Arc<EuiccActivation>, context: Arc<Context>) -> R
     for effect in &transition.effects {
         match effect {
             Effect::Queue => wake_at = queue(&object, &context).await?.or(wake_at),
-            Effect::Poll | Effect::Observe => lookup::begin(&object, effect.clone(), &context).await?,
+            Effect::Poll | Effect::Observe => {
+                if !lookup::begin(&object, effect.clone(), &context).await? {
+                    wake_at = Some(Timestamp::now() + IN_VAIN);
+                }
+            }
             Effect::AddFinalizer => set_finalizer(&object, &context, true).await?,
             Effect::RemoveFinalizer => set_finalizer(&object, &context, false).await?,
             Effect::Send | Effect::Tell(_) => {} // follow a claim; are published by the recorder
         }
     }
+    // What is due has been begun, and its end is told: to come back for it at once would be to come back for ever.
+    let now = Timestamp::now();
+    let wake_at = wake_at.map(|at| if at > now { at } else { now + IN_VAIN });
     Ok(wake_at.map_or_else(Action::await_change, |at| Action::requeue(until(at))))
 }
 
@@ -78,19 +93,18 @@ fn until(at: Timestamp) -> Duration {
 
 /// Asks for a turn to send, or says what stands against it, and when to look again if nothing happens before.
 async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<Option<Timestamp>, Error> {
-    let (namespace, connection) = (object.namespace().unwrap_or_default(), &object.spec.connection_ref.name);
     let (hold, wake_at) = match context.devices.conflict(object, Timestamp::now()) {
         Some(conflict) => conflicting(conflict),
-        None => match waits_for(object, context) {
-            Waits::ForNothing(link) => {
-                link.dispatcher.enqueue(object);
-                return Ok(None);
-            }
-            Waits::ForFirstCheck => return Ok(None),
+        None => match waits::of(object, context) {
+            Waits::ForFirstCheck { until } => return Ok(Some(until)),
             Waits::For(hold) => (hold, None),
+            Waits::ForNothing(link) => match waits::for_turn(object, &link) {
+                None => return Ok(None),
+                Some(hold) => (hold, None),
+            },
         },
     };
-    tracing::debug!(namespace, connection, reason = hold.reason, "held");
+    tracing::debug!(namespace = object.namespace(), activation = object.name_any(), reason = hold.reason, "held");
     context.recorder.record(Arc::clone(object), &Event::Held(hold)).await?;
     Ok(wake_at)
 }
@@ -117,53 +131,6 @@ fn conflicting(conflict: Conflict) -> (Hold, Option<Timestamp>) {
             (Hold { reason: "DailyLimit", message, stalled: false }, Some(free_at))
         }
     }
-}
-
-/// What an activation waits for before it is sent.
-enum Waits {
-    /// It can have its turn.
-    ForNothing(Arc<Link>),
-    /// Its connection is about to be checked for the first time.
-    ForFirstCheck,
-    /// This.
-    For(Hold),
-}
-
-fn waits_for(object: &EuiccActivation, context: &Context) -> Waits {
-    let (namespace, connection) = (object.namespace().unwrap_or_default(), &object.spec.connection_ref.name);
-    let Some(found) = context.connection(&namespace, connection) else {
-        return Waits::For(Hold {
-            reason: "ConnectionNotFound",
-            message: format!(
-                "There is no ThingSpaceConnection {connection} in namespace {namespace}; it is sent as soon as there is one."
-            ),
-            stalled: false,
-        });
-    };
-    if !found.spec.accounts.contains(&object.spec.account_name) {
-        return Waits::For(Hold {
-            reason: "AccountNotAllowed",
-            message: format!(
-                "ThingSpaceConnection {connection} does not list account {}, so nothing is sent. Correct spec.accountName, \
-                 or have the account added to the connection's spec.accounts.",
-                object.spec.account_name
-            ),
-            stalled: true,
-        });
-    }
-    let why = match context.links.find(&namespace, connection) {
-        None => return Waits::ForFirstCheck,
-        Some(Err(why)) => why,
-        Some(Ok(link)) => match link.why_not_ready() {
-            None => return Waits::ForNothing(link),
-            Some(why) => why,
-        },
-    };
-    Waits::For(Hold {
-        reason: "ConnectionNotReady",
-        message: format!("ThingSpaceConnection {connection} is not ready: {why} It is sent as soon as it is."),
-        stalled: false,
-    })
 }
 
 /// Sets or clears our finalizer, if nobody wrote in between.

@@ -39,6 +39,9 @@ pub struct ControllerArgs {
     /// How often a connection's credentials and callback registration are checked.
     #[arg(long, env = "EUICC_RECHECK_AFTER", default_value = "10m", value_parser = duration)]
     pub recheck_after: Duration,
+    /// How long a deleted connection with callback.onDelete: Deregister waits for ThingSpace before it is let go.
+    #[arg(long, env = "EUICC_DEREGISTER_TIMEOUT", default_value = "2m", value_parser = duration)]
+    pub deregister_timeout: Duration,
     /// Name of this process in leases and events; default: the pod's name.
     #[arg(long, env = "EUICC_POD_NAME")]
     pub pod_name: Option<String>,

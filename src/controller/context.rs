@@ -18,6 +18,7 @@ use super::{
     devices::{Devices, Key},
     links::Links,
     secrets::SecretWatches,
+    tenancy::Namespaces,
 };
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
@@ -34,9 +35,13 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub links: Links,
     pub secret_watches: SecretWatches,
+    pub namespaces: Namespaces,
+    /// Held by whoever counts a login.
+    pub logins: Arc<tokio::sync::Mutex<()>>,
     pub devices: Devices,
     pub client_config: ClientConfig,
     pub recheck_after: Duration,
+    pub deregister_timeout: Duration,
     pub claim_is_fresh: Duration,
     /// Work that shutdown waits for.
     pub tasks: TaskTracker,
@@ -89,9 +94,12 @@ impl Context {
             metrics,
             links: Links::default(),
             secret_watches: SecretWatches::default(),
+            namespaces: Namespaces::default(),
+            logins: Arc::default(),
             devices: Devices::default(),
             client_config: args.client_config(),
             recheck_after: args.recheck_after,
+            deregister_timeout: args.deregister_timeout,
             claim_is_fresh: args.claim_is_fresh(),
             tasks,
             stop,
@@ -136,15 +144,51 @@ impl Context {
 
     /// Has the activations of a connection reconciled that are not at their end.
     pub fn trigger_all_of(&self, namespace: &str, connection: &str) {
+        self.trigger_open(|o| {
+            let (its_namespace, its_name) = o.connection_key();
+            its_namespace == namespace && its_name == connection
+        });
+    }
+
+    /// Has the activations reconciled that use a connection of another namespace: those of one namespace, or all.
+    pub fn trigger_guests(&self, namespace: Option<&str>) {
+        self.trigger_open(|o| {
+            let own = o.metadata.namespace.as_deref();
+            namespace.is_none_or(|n| own == Some(n)) && own != Some(o.connection_key().0.as_str())
+        });
+    }
+
+    fn trigger_open(&self, wanted: impl Fn(&EuiccActivation) -> bool) {
         for watched in &self.stores().activations {
             for object in watched.store.state() {
-                let ours = object.metadata.namespace.as_deref() == Some(namespace)
-                    && object.spec.connection_ref.name == connection;
-                if ours && super::activations::is_open(&object) {
+                if wanted(&object) && super::activations::is_open(&object) {
                     let _ = watched.trigger.send(ObjectRef::from_obj(&*object));
                 }
             }
         }
+    }
+
+    /// How many requests were sent through a connection in the last minute, by whichever process.
+    pub fn sent_in_the_last_minute(&self, namespace: &str, connection: &str) -> usize {
+        let since = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
+        let stores: Vec<_> = self.stores().activations.iter().map(|w| w.store.clone()).collect();
+        let objects = stores.iter().flat_map(Store::state);
+        let ours = objects.filter(|o| o.connection_key() == (namespace.to_owned(), connection.to_owned()));
+        ours.map(|o| o.status.iter().flat_map(|s| &s.submissions).filter(|t| t.0 > since).count()).sum()
+    }
+
+    /// Has those connections reconciled.
+    pub fn trigger_connections(&self, wanted: impl Fn(&ThingSpaceConnection) -> bool) {
+        for watched in &self.stores().connections {
+            for connection in watched.store.state().iter().filter(|c| wanted(c)) {
+                let _ = watched.trigger.send(ObjectRef::from_obj(&**connection));
+            }
+        }
+    }
+
+    /// Whether a namespace is watched at all.
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        self.stores().connections.iter().any(|w| w.namespace.as_deref().is_none_or(|n| n == namespace))
     }
 
     /// Has a connection reconciled.

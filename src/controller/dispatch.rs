@@ -18,12 +18,16 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Takes a place in the line; an activation that has one keeps it.
-    pub fn enqueue(&self, object: &EuiccActivation) {
+    /// Takes a place in the line, and says which, from 0; an activation that has one keeps it.
+    pub fn enqueue(&self, object: &EuiccActivation) -> usize {
         let created = object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
-        let namespace = object.namespace().unwrap_or_default();
-        self.queue().push(&namespace, created, &object.name_any());
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let mut queue = self.queue();
+        queue.push(&namespace, created, &name);
+        let place = queue.place(&namespace, created, &name);
+        drop(queue);
         self.wake();
+        place
     }
 
     /// Something has changed: look again.
@@ -46,10 +50,11 @@ pub async fn run(link: Arc<Link>, context: Arc<Context>) {
 
 async fn serve(link: &Arc<Link>, context: &Arc<Context>) {
     context.may_send.cancelled().await;
+    link.pace.recall(|| context.sent_in_the_last_minute(&link.namespace, &link.name));
     loop {
         let waiting = link.dispatcher.queue().len();
         context.metrics.waiting().set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        if waiting == 0 || link.why_not_ready().is_some() {
+        if waiting == 0 || !link.is_ready() {
             link.dispatcher.changed.notified().await;
             continue;
         }

@@ -2,24 +2,22 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwapOption;
-use governor::{
-    DefaultDirectRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::Dispatcher;
-use crate::{api::Limits, thingspace::Client};
+use super::{dispatch::Dispatcher, material::Basis, pace::Pace, preflight::Facts};
+use crate::thingspace::Client;
 
 /// Lookups (polls, looks at devices) of one connection at the same time.
 const LOOKUPS: usize = 8;
+
+/// How soon a connection is checked again after a check that failed; doubling from there.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Namespace and name of a connection.
 pub type Key = (String, String);
@@ -54,9 +52,12 @@ impl Links {
         end(self.map().insert(key, Ok(link)));
     }
 
-    /// Ends a connection that cannot be one as it stands.
-    pub fn break_off(&self, namespace: &str, name: &str, why: &str) {
-        end(self.map().insert((namespace.to_owned(), name.to_owned()), Err(why.to_owned())));
+    /// Ends a connection that cannot be one as it stands. Says whether that is news.
+    pub fn break_off(&self, namespace: &str, name: &str, why: String) -> bool {
+        let old = self.map().insert((namespace.to_owned(), name.to_owned()), Err(why.clone()));
+        let news = !matches!(&old, Some(Err(before)) if *before == why);
+        end(old);
+        news
     }
 
     /// Ends a connection that is gone.
@@ -82,22 +83,30 @@ pub struct Link {
     pub dispatcher: Dispatcher,
     pub lookups: Semaphore,
     pub stop: CancellationToken,
-    why_not_ready: ArcSwapOption<String>,
-    checked: Mutex<Checked>,
+    readiness: ArcSwap<Readiness>,
+    facts: ArcSwap<HashMap<String, Facts>>,
+    checks: Mutex<Checks>,
 }
 
-/// The versions of everything that a link is built from.
+/// Whether anything is sent through a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
-    pub generation: Option<i64>,
-    pub credentials: String,
-    pub callback: Option<String>,
+pub enum Readiness {
+    /// It is being checked for the first time, since then.
+    Unchecked(Instant),
+    /// It is.
+    Ready,
+    /// It is not, for this reason.
+    Not(String),
 }
 
+/// How the checks went.
 #[derive(Default)]
-struct Checked {
-    at: Option<Instant>,
+struct Checks {
+    last: Option<Instant>,
+    /// In a row.
     failures: u32,
+    /// From 0 to 1: checks are spread, so that many connections do not ask together.
+    jitter: f64,
 }
 
 impl Link {
@@ -112,85 +121,72 @@ impl Link {
             dispatcher: Dispatcher::default(),
             lookups: Semaphore::new(LOOKUPS),
             stop,
-            why_not_ready: ArcSwapOption::from_pointee("its credentials are being checked.".to_owned()),
-            checked: Mutex::default(),
+            readiness: ArcSwap::from_pointee(Readiness::Unchecked(Instant::now())),
+            facts: ArcSwap::default(),
+            checks: Mutex::default(),
         }
     }
 
-    /// Why nothing is sent through it now, if so.
-    pub fn why_not_ready(&self) -> Option<String> {
-        self.why_not_ready.load().as_deref().cloned()
+    /// Whether anything is sent through it now.
+    pub fn readiness(&self) -> Arc<Readiness> {
+        self.readiness.load_full()
     }
 
-    /// It was checked: `None` is good.
-    pub fn checked(&self, why_not: Option<String>) {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        checked.at = Some(Instant::now());
-        checked.failures = if why_not.is_some() { checked.failures + 1 } else { 0 };
-        self.why_not_ready.store(why_not.map(Arc::new));
+    /// Whether it is ready.
+    pub fn is_ready(&self) -> bool {
+        *self.readiness() == Readiness::Ready
+    }
+
+    /// What is known of an account.
+    pub fn facts(&self, account: &str) -> Option<Facts> {
+        self.facts.load().get(account).cloned()
+    }
+
+    /// It was checked; without `facts`, what was known of its accounts stays. Says whether those who wait for it should
+    /// look again.
+    pub fn checked(&self, readiness: Readiness, facts: Option<HashMap<String, Facts>>) -> bool {
+        self.note_check(readiness == Readiness::Ready);
+        let mut news = *self.readiness.swap(Arc::new(readiness.clone())) != readiness;
+        if let Some(facts) = facts {
+            news |= *self.facts.swap(Arc::new(facts.clone())) != facts;
+        }
         self.dispatcher.wake();
+        news
+    }
+
+    /// The first failed check in a row is no news: a ready link stays ready, and is checked again soon.
+    pub fn forgives(&self) -> bool {
+        let forgives = self.is_ready() && self.checks().failures == 0;
+        if forgives {
+            self.note_check(false);
+        }
+        forgives
+    }
+
+    fn note_check(&self, good: bool) {
+        let mut checks = self.checks();
+        checks.last = Some(Instant::now());
+        checks.failures = if good { 0 } else { checks.failures + 1 };
+        checks.jitter = rand::random();
+    }
+
+    fn checks(&self) -> std::sync::MutexGuard<'_, Checks> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its next check is due now.
     pub fn distrust(&self) {
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+        self.checks().last = None;
     }
 
     /// How long until it is to be checked again; zero when it is due.
     pub fn due_in(&self, recheck_after: Duration) -> Duration {
-        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = match checked.failures {
+        let checks = self.checks();
+        let pause = match checks.failures {
             0 => recheck_after,
-            n => Duration::from_secs(5).saturating_mul(1 << n.min(8)).min(recheck_after),
+            n => SOON.saturating_mul(1 << n.min(8)).min(recheck_after),
         };
-        checked.at.map_or(Duration::ZERO, |at| pause.saturating_sub(at.elapsed()))
-    }
-}
-
-/// How fast a connection sends.
-pub struct Pace {
-    pub limits: Limits,
-    pub in_flight: Arc<Semaphore>,
-    limiter: DefaultDirectRateLimiter,
-    not_before: Mutex<Option<Instant>>,
-}
-
-impl Pace {
-    /// A burst of a tenth and the rest spread over the minute: no minute, wherever it begins, has more than the limit.
-    pub fn new(limits: Limits) -> Self {
-        let a_minute = u32::try_from(limits.activations_per_minute).unwrap_or(1).max(1);
-        let burst = (a_minute / 10).max(1);
-        let steady = (a_minute - burst).max(1);
-        let quota = Quota::with_period(Duration::from_secs(60) / steady)
-            .unwrap_or(Quota::per_minute(NonZeroU32::MIN))
-            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
-        Self {
-            limits,
-            in_flight: Arc::new(Semaphore::new(usize::try_from(limits.in_flight).unwrap_or(1).max(1))),
-            limiter: RateLimiter::direct(quota),
-            not_before: Mutex::default(),
-        }
-    }
-
-    /// ThingSpace asked for a pause.
-    pub fn pause(&self, duration: Duration) {
-        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + duration;
-        *not_before = Some(not_before.map_or(until, |old| old.max(until)));
-    }
-
-    /// Returns when one more may be sent.
-    pub async fn turn(&self) {
-        loop {
-            let pause = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(until) = pause.filter(|until| *until > Instant::now()) {
-                tokio::time::sleep_until(until.into()).await;
-                continue;
-            }
-            match self.limiter.check() {
-                Ok(()) => return,
-                Err(early) => tokio::time::sleep(early.wait_time_from(DefaultClock::default().now())).await,
-            }
-        }
+        let jittered = pause.mul_f64(0.9 + 0.2 * checks.jitter);
+        checks.last.map_or(Duration::ZERO, |at| jittered.saturating_sub(at.elapsed()))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{activations::Error, context::Context, links::Link, request::ids};
+use super::{activations::Error, context::Context, links::Link, request::ids, tenancy};
 use crate::{
     activation::{Effect, Event, Line, LineState, Poll, Progress},
     api::{ActivationStatus, DeviceId, DeviceResult, DeviceStatus, EuiccActivation, IdKind},
@@ -13,18 +13,27 @@ use crate::{
     thingspace::{self, CallError, RequestId, RequestProgress, wire::DeviceRecord},
 };
 
-/// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation.
-pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<(), Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    let connection = object.spec.connection_ref.name.clone();
-    let Some(link) = context.links.get(&namespace, &connection) else {
-        if context.connection(&namespace, &connection).is_none() {
-            let message = format!("there is no ThingSpaceConnection {connection} in namespace {namespace}");
-            context.recorder.record(Arc::clone(object), &Event::LookFailed { message }).await?;
-        }
-        return Ok(());
+/// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation. `false`: there is nobody to
+/// ask.
+pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<bool, Error> {
+    let (namespace, connection) = object.connection_key();
+    let found = context.connection(&namespace, &connection);
+    let own = object.namespace().unwrap_or_default();
+    // An accepted request is followed to its end; which connection that is cannot be edited meanwhile.
+    let admitted = found.as_ref().is_none_or(|c| tenancy::objection(c, &own, &context.namespaces).is_none());
+    let link = context.links.get(&namespace, &connection).filter(|_| admitted || effect == Effect::Poll);
+    let Some(link) = link else {
+        let message = match found {
+            None => format!("there is no ThingSpaceConnection {connection} in namespace {namespace}"),
+            Some(_) if !admitted => {
+                format!("ThingSpaceConnection {namespace}/{connection} does not admit namespace {own}")
+            }
+            Some(_) => return Ok(false),
+        };
+        context.recorder.record(Arc::clone(object), &Event::LookFailed { message }).await?;
+        return Ok(true);
     };
-    let Some(mut work) = context.begin(object) else { return Ok(()) };
+    let Some(mut work) = context.begin(object) else { return Ok(true) };
     let (object, context) = (Arc::clone(object), Arc::clone(context));
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
@@ -40,7 +49,7 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
             Err(error) => tracing::warn!(%error, activation = object.metadata.name, "cannot record a lookup"),
         }
     });
-    Ok(())
+    Ok(true)
 }
 
 /// Contract 9.1, then 9.2 for what the request's status cannot tell.

@@ -5,19 +5,24 @@
 //!                     │                                                            │
 //!                     └──► lookup (poll, observe) ◄────── links (one a connection) ┘
 //!                                                              ▲
-//!  watch ──► connections (reconcile): credentials, callback registration
+//!  watch ──► connections (reconcile) ──► check (accounts, callback registration) ──► report (status, events)
 //! ```
 
 mod activations;
 mod args;
+mod check;
 mod connections;
 mod context;
 mod devices;
 mod dispatch;
+mod farewell;
 mod leader;
 mod ledger;
 mod links;
 mod lookup;
+mod material;
+mod pace;
+mod preflight;
 mod queue;
 mod registration;
 mod report;
@@ -25,6 +30,8 @@ mod request;
 mod secrets;
 mod streams;
 mod submit;
+mod tenancy;
+mod waits;
 
 use std::sync::Arc;
 

@@ -38,6 +38,16 @@ impl Queue {
         Some((namespace, name))
     }
 
+    /// How many are served before this one, from 0, if nobody else comes: namespaces take turns.
+    pub fn place(&self, namespace: &str, created: Timestamp, name: &str) -> usize {
+        let Some(own) = self.namespaces.get(namespace) else { return self.len };
+        let place = (created, name.to_owned());
+        // Whoever came last, as most do, need not be counted.
+        let before = if own.last() == Some(&place) { own.len() - 1 } else { own.range(..place).count() };
+        let others = self.namespaces.iter().filter(|(other, _)| *other != namespace);
+        before + others.map(|(_, places)| places.len().min(before + 1)).sum::<usize>()
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.len
@@ -61,6 +71,9 @@ mod tests {
         queue.push("small", at(9), "s9");
         queue.push("big", at(0), "b0");
         assert_eq!(queue.len(), 4);
+        assert_eq!(queue.place("big", at(0), "b0"), 1, "small may be served first");
+        assert_eq!(queue.place("big", at(2), "b2"), 3);
+        assert_eq!(queue.place("small", at(9), "s9"), 1);
         let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, name)| name).collect();
         assert_eq!(order, ["b0", "s9", "b1", "b2"]);
         assert_eq!(queue.len(), 0);

@@ -36,24 +36,31 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// Reconciles both kinds in every namespace until `stop`.
 pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &CancellationToken) {
-    let (mut all, mut listed) = (Vec::new(), Vec::new());
-    for namespace in namespaces {
-        let connections = Feed::<ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
-        let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
-        context.add_connections(connections.watched());
-        context.add_activations(activations.watched());
-        listed.push(activations.listed.clone());
-        let known = connections.listed.clone();
+    let (mut all, mut listed, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    let feeds: Vec<_> = namespaces
+        .iter()
+        .map(|namespace| {
+            let connections = Feed::<ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
+            let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
+            context.add_connections(connections.watched());
+            context.add_activations(activations.watched());
+            listed.push(activations.listed.clone());
+            known.push(connections.listed.clone());
+            (connections, activations)
+        })
+        .collect();
+    for (connections, activations) in feeds {
+        let known = all_of(known.clone());
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
         let connections =
             connections.run("thingspaceconnection", connections::reconcile, connections::seen, first, end.clone());
         all.push(tokio::spawn(connections));
         all.push(tokio::spawn(async move {
-            // Whether a connection exists cannot be said before they are listed.
+            // Whether a connection exists, in whichever namespace, cannot be said before they are listed.
             tokio::select! {
                 () = end.cancelled() => return,
-                () = known.cancelled() => {}
+                () = known => {}
             }
             activations.run("euiccactivation", activations::reconcile, activations::seen, second, end).await;
         }));
@@ -61,12 +68,16 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
     // Nothing is sent before it is known which activation has which device.
     let may_send = context.may_send.clone();
     tokio::spawn(async move {
-        for one in listed {
-            one.cancelled().await;
-        }
+        all_of(listed).await;
         may_send.cancel();
     });
     futures::future::join_all(all).await;
+}
+
+async fn all_of(tokens: Vec<CancellationToken>) {
+    for token in tokens {
+        token.cancelled().await;
+    }
 }
 
 /// One kind in one namespace, or in all.

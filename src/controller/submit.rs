@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::{
     context::{Context, Work},
-    links::Link,
+    links::{Link, Readiness},
     request,
+    waits::{self, Waits},
 };
 use crate::{
     activation::{Effect, Event, Outcome},
@@ -72,6 +73,10 @@ impl Claim {
 pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Context>) {
     let Some(object) = context.activation(namespace, name) else { return };
     let Some(mut work) = context.begin(&object) else { return };
+    // It may have waited long: what stands against it now is said by the reconciliation that follows.
+    if !matches!(waits::of(&object, context), Waits::ForNothing(_)) {
+        return;
+    }
     // Whoever stands in the way is named by the reconciliation that follows.
     if context.devices.reserve(&object, Timestamp::now()).is_err() {
         return;
@@ -99,9 +104,13 @@ fn react(answer: &Result<RequestId, CallError>, link: &Link, context: &Context) 
     match answer {
         Err(CallError::Later { code, retry_after, .. }) if code.class == ErrorClass::Other => {
             link.pace.pause(retry_after.unwrap_or(PAUSE));
+            // Those who wait may want to say so.
+            if retry_after.is_some_and(|pause| pause > PAUSE) {
+                context.trigger_all_of(&link.namespace, &link.name);
+            }
         }
         Err(CallError::NotSent { cause: NotSent::Credentials(problem) }) => {
-            link.checked(Some(format!("{problem}.")));
+            link.checked(Readiness::Not(format!("{problem}.")), None);
             link.distrust();
             context.trigger_connection(&link.namespace, &link.name);
         }

@@ -18,8 +18,32 @@ pub struct Metrics {
     callbacks: Family<CallbackLabels, Counter>,
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Family<ControllerLabels, Histogram>,
+    connection_changes: Family<ChangeLabels, Counter>,
     in_flight: Gauge,
     waiting: Gauge,
+}
+
+/// What can happen to a connection: values of the label `change`.
+pub mod connection_change {
+    /// A login failed.
+    pub const LOGIN_FAILED: &str = "login_failed";
+    /// Two logins have failed: none is tried any more.
+    pub const BREAKER_OPENED: &str = "breaker_opened";
+    /// The credentials have changed since: logins are tried again.
+    pub const BREAKER_CLOSED: &str = "breaker_closed";
+    /// A callback listener was registered.
+    pub const REGISTERED: &str = "registered";
+    /// A callback listener of ours has been displaced.
+    pub const REGISTRATION_LOST: &str = "registration_lost";
+    /// A callback listener of ours was gone, and is registered again.
+    pub const REGISTRATION_RESTORED: &str = "registration_restored";
+    /// A callback listener of ours was removed with its connection.
+    pub const DEREGISTERED: &str = "deregistered";
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChangeLabels {
+    change: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +95,12 @@ impl Default for Metrics {
             call_seconds.clone(),
         );
         registry.register("euicc_callbacks", "Callbacks received, by what became of them", callbacks.clone());
+        let connection_changes = Family::default();
+        registry.register(
+            "euicc_connection_changes",
+            "What happened to connections: logins failed, the login breaker opened and closed, listeners lost and restored",
+            connection_changes.clone(),
+        );
         // The names that dashboards for controller-runtime know.
         registry.register(
             "controller_runtime_reconcile",
@@ -92,6 +122,7 @@ impl Default for Metrics {
             callbacks,
             reconciles,
             reconcile_seconds,
+            connection_changes,
             in_flight,
             waiting,
         }
@@ -119,6 +150,11 @@ impl Metrics {
     pub fn reconciled(&self, controller: &'static str, result: &'static str, elapsed: Duration) {
         self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
         self.reconcile_seconds.get_or_create(&ControllerLabels { controller }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts what happened to a connection: one of [`connection_change`].
+    pub fn connection_changed(&self, change: &'static str) {
+        self.connection_changes.get_or_create(&ChangeLabels { change }).inc();
     }
 
     /// How many requests are on their way.

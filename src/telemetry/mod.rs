@@ -7,5 +7,5 @@ mod readiness;
 
 pub use admin::{bind, serve};
 pub use logs::{LogArgs, LogFormat};
-pub use metrics::{CallbackLabels, Metrics};
+pub use metrics::{CallbackLabels, Metrics, connection_change};
 pub use readiness::Readiness;

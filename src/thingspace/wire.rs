@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+mod accounts;
+pub use accounts::{Account, IpPool, ServicePlan};
+
 /// One identifier of a device. `kind` is lower case in requests; answers use any case (section 7.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeviceId {
@@ -306,49 +309,6 @@ pub struct CallbackAction {
     pub account_name: String,
     /// The service.
     pub service_name: String,
-}
-
-/// Answer of `GET /m2m/v1/accounts/{account}` (section 9.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Account {
-    /// The account.
-    pub account_name: String,
-    /// Whether it may provision lines.
-    pub is_provisioning_allowed: bool,
-    /// Its carriers.
-    pub carriers: Vec<String>,
-    /// Its IP pools.
-    #[serde(rename = "iPPools", alias = "ipPools")]
-    pub ip_pools: Vec<IpPool>,
-    /// Its plans.
-    pub service_plans: Vec<ServicePlan>,
-}
-
-/// An IP pool of an account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct IpPool {
-    /// What `carrierIpPoolName` names.
-    pub pool_name: String,
-    /// For example `Dynamic`.
-    pub pool_type: Option<String>,
-    /// The pool of requests that name none.
-    pub is_default_pool: bool,
-}
-
-/// A service plan of an account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ServicePlan {
-    /// For people.
-    pub name: String,
-    /// What `servicePlan` names.
-    pub code: String,
-    /// Allowance in kilobytes.
-    pub size_kb: Option<i64>,
-    /// The carrier's own code.
-    pub carrier_service_plan_code: Option<String>,
 }
 
 /// Answer of the OAuth token endpoint (section 2.1). No `Debug`: it is a secret.

@@ -137,6 +137,16 @@ impl Simulator {
         self.call(Method::PUT, "/admin/accounts", accounts).await;
     }
 
+    /// Changes the password of its user, as at Verizon's portal: who is logged in stays so.
+    pub async fn rotate(&self, password: &str) {
+        self.call(Method::PUT, "/admin/user", json!({ "password": password })).await;
+    }
+
+    /// Ends all sessions.
+    pub async fn drop_sessions(&self) {
+        self.call(Method::DELETE, "/admin/sessions", Value::Null).await;
+    }
+
     /// Calls ThingSpace's own API, as another system of the customer would: `path` follows `/api/m2m/v1`.
     pub async fn thingspace(&self, method: Method, path: &str, body: Value) -> (u16, String) {
         let token = self.http.post(format!("{}/ts/v1/oauth2/token", self.endpoint()));

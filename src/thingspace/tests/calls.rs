@@ -62,6 +62,15 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
+async fn an_endless_answer_is_not_read_to_its_end() {
+    let fake = Fake::start(|seen| (seen.path == ACTIVATE).then(|| say(200, "x".repeat(2000)))).await;
+    let config = ClientConfig { body_limit: 1000, ..config() };
+    let client = client_with(&fake, Arc::new(MemoryLedger::default()), config);
+    let CallError::Unknown { cause } = activate(&client).await.unwrap_err() else { panic!("it was read") };
+    assert!(cause.contains("too long"), "{cause}");
+}
+
+#[tokio::test]
 async fn too_many_requests_says_when_to_come_again() {
     let fake = Fake::start(|seen| {
         (seen.path == ACTIVATE).then(|| Say { header: Some(("retry-after", "30".into())), ..say(429, "") })

@@ -1,0 +1,124 @@
+//! What an activation waits for before it is sent: its connection, its account, its turn.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    context::Context,
+    links::{Link, Readiness},
+    tenancy,
+};
+use crate::{
+    activation::Hold,
+    api::{Action, EuiccActivation},
+};
+
+/// How long a first check may take before those who wait for it are told.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A wait for a turn that is shorter is not worth a write.
+const LONG: Duration = Duration::from_secs(30);
+/// Reason of one that waits long for its turn.
+const RATE_LIMITED: &str = "RateLimited";
+
+/// What an activation waits for.
+pub enum Waits {
+    /// Its turn.
+    ForNothing(Arc<Link>),
+    /// Its connection is about to be checked for the first time.
+    ForFirstCheck {
+        /// When that has taken long enough to be told.
+        until: Timestamp,
+    },
+    /// This.
+    For(Hold),
+}
+
+/// What stands against its having its turn.
+pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
+    let own = object.namespace().unwrap_or_default();
+    let (namespace, connection) = object.connection_key();
+    let named = if namespace == own { connection.clone() } else { format!("{namespace}/{connection}") };
+    let Some(found) = context.connection(&namespace, &connection) else {
+        let message = match context.is_watched(&namespace) {
+            true => format!(
+                "There is no ThingSpaceConnection {connection} in namespace {namespace}; it is sent as soon as there is one."
+            ),
+            false => format!(
+                "This operator does not watch namespace {namespace}, so it cannot use ThingSpaceConnection {connection} of \
+                 it. Name a connection of this namespace, or have {namespace} added to the operator's --watch-namespace."
+            ),
+        };
+        return Waits::For(Hold { reason: "ConnectionNotFound", message, stalled: false });
+    };
+    if let Some(hold) = tenancy::objection(&found, &own, &context.namespaces) {
+        return Waits::For(hold);
+    }
+    if !found.spec.accounts.contains(&object.spec.account_name) {
+        let message = format!(
+            "ThingSpaceConnection {named} does not list account {}, so nothing is sent. Correct spec.accountName, or have \
+             the account added to the connection's spec.accounts.",
+            object.spec.account_name
+        );
+        return Waits::For(Hold { reason: "AccountNotAllowed", message, stalled: true });
+    }
+    let not_ready = |why: &str| {
+        let message = format!("ThingSpaceConnection {named} is not ready: {why} It is sent as soon as it is.");
+        Waits::For(Hold { reason: "ConnectionNotReady", message, stalled: false })
+    };
+    let link = match context.links.find(&namespace, &connection) {
+        None => return Waits::ForFirstCheck { until: Timestamp::now() + PATIENCE },
+        Some(Err(why)) => return not_ready(&why),
+        Some(Ok(link)) => link,
+    };
+    match &*link.readiness() {
+        Readiness::Not(why) => return not_ready(why),
+        Readiness::Unchecked(since) if since.elapsed() >= PATIENCE => return not_ready("ThingSpace is being asked."),
+        Readiness::Unchecked(since) => {
+            let left = (*since + PATIENCE).saturating_duration_since(Instant::now());
+            return Waits::ForFirstCheck { until: Timestamp::now() + left };
+        }
+        Readiness::Ready => {}
+    }
+    let facts = link.facts(&object.spec.account_name).filter(|_| activates(object));
+    match facts.and_then(|facts| facts.objection(&object.spec, &named)) {
+        Some(hold) => Waits::For(hold),
+        None => Waits::ForNothing(link),
+    }
+}
+
+/// Takes its place in the line; says so once, if its turn is far.
+pub fn for_turn(object: &EuiccActivation, link: &Link) -> Option<Hold> {
+    let wait = link.pace.expected(link.dispatcher.enqueue(object));
+    if wait < LONG || said_already(object) {
+        return None;
+    }
+    let when = match wait.as_secs() {
+        ..=299 => "within minutes",
+        300..=3599 => "within the hour",
+        3600..=21_599 => "within hours",
+        _ => "in more than six hours",
+    };
+    let message = format!(
+        "It waits for its turn and is expected to be sent {when}: ThingSpace and spec.limits of the connection take so many \
+         requests a minute; the oldest go first, and namespaces take turns."
+    );
+    Some(Hold { reason: RATE_LIMITED, message, stalled: false })
+}
+
+fn said_already(object: &EuiccActivation) -> bool {
+    let conditions = object.status.iter().flat_map(|s| &s.conditions);
+    conditions
+        .into_iter()
+        .any(|c| c.type_ == "Ready" && c.reason == RATE_LIMITED && c.observed_generation == object.metadata.generation)
+}
+
+/// Whether what is sent next is an activation: what an account offers says nothing against ending a line.
+fn activates(object: &EuiccActivation) -> bool {
+    let last = object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.action);
+    object.metadata.deletion_timestamp.is_none() && last != Some(Action::Deactivate)
+}
