@@ -93,12 +93,13 @@ async fn deleting_deactivates_once_as_the_resource_says_and_waits_for_the_outcom
 #[tokio::test]
 async fn deactivation_may_be_chosen_when_the_lines_are_active() {
     let scene = Scene::start("late-choice", QUICK, &[]).await;
-    let mut manifest = deactivated(false);
+    let wanted = deactivated(false);
+    let mut manifest = wanted.clone();
     manifest.spec.deletion_policy = DeletionPolicy::Retain;
     manifest.spec.deactivation = None;
     scene.namespace.apply(&fixtures::yaml(&manifest)).await;
     scene.namespace.wait("Ready", "euicc/forklift").await;
-    scene.namespace.apply(&fixtures::yaml(&deactivated(false))).await;
+    scene.namespace.apply(&fixtures::yaml(&wanted)).await;
     let armed = async || scene.namespace.activation("forklift").await.metadata.finalizers.is_some();
     eventually("deletion waits for the deactivation", LONG, armed).await;
     scene.namespace.kubectl(&["delete", "euicc", "forklift", "--timeout=60s"]).await.success();
