@@ -670,7 +670,7 @@ mod deletion {
         assert!(play.claim("2"));
         play.sent("2", unknown());
         for _ in 0..2 {
-            play.feed(Event::Observed(vec![found(LineState::Active)]));
+            play.observe(vec![found(LineState::Active)]);
             play.wait_for_wake();
         }
         assert!(play.claim("3"));
