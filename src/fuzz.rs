@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    activation::{Event, Outcome, Policy, Question, Report, Subject, Verdict, advance},
+    activation::{Event, Outcome, Policy, Question, Subject, advance},
     api::{ActivationStatus, DeviceId, EuiccActivation, IdKind},
     callback::routes::report,
     controller::lookup,

@@ -60,6 +60,10 @@ impl Machine<'_> {
             OperationState::Failed if !self.says_failed() => drop(self.failed()),
             OperationState::TimedOut if self.edited() || self.retry_asked() => {
                 self.status.last_handled_retry = self.subject.retry.map(Into::into);
+                let deadline = Time(self.now + self.result_timeout());
+                if let Some(operation) = &mut self.status.operation {
+                    operation.deadline = Some(deadline);
+                }
                 self.unknown("no answer came in time, so the devices are looked at before anything is sent again");
                 self.effects.push(Effect::Observe);
             }

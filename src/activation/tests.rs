@@ -1,5 +1,7 @@
 //! The state machine's promises, case by case; `properties` tries what nobody thought of.
 
+mod deletion;
+mod looks;
 mod model;
 mod paths;
 mod properties;
@@ -233,24 +235,6 @@ fn an_odd_identifier_does_not_keep_an_answer_from_being_written() {
 }
 
 #[test]
-fn foreign_words_become_one_bounded_line() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    let long = format!("Gold\n\u{1b}[31m{}", "x".repeat(100_000));
-    let line = Line::Found {
-        state: LineState::Active,
-        device_ids: vec![],
-        service_plan: Some(long.clone()),
-        carrier_name: Some(long),
-        attempted: false,
-    };
-    play.poll(vec![(Progress::Succeeded, line)]);
-    let (_, reason, message) = play.condition("Stalled").unwrap();
-    assert_eq!(reason, "ActivationFailed");
-    assert!(message.len() < 2_000 && !message.contains(char::is_control), "{} bytes", message.len());
-}
-
-#[test]
 fn a_warning_is_not_the_end() {
     let mut play = Play::one();
     play.accept("op", "r");
@@ -326,162 +310,6 @@ fn a_retry_sends_only_the_devices_that_are_not_active() {
 }
 
 #[test]
-fn an_already_active_line_is_verified_and_then_a_success() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    play.hear("r", "1", failure("UnifiedWebService.REQUEST_FAILED.DeviceAlreadyActive"));
-    assert_eq!(play.tick(), [Effect::Poll], "it is looked at at once");
-    play.poll(vec![(Progress::Failed, found(LineState::Active))]);
-    assert_eq!(play.ready(), ("True", "Activated"));
-}
-
-#[test]
-fn a_line_that_is_active_on_another_plan_is_no_success() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    play.hear("r", "1", failure("REQUEST_FAILED.DeviceAlreadyActive"));
-    let line = Line::Found {
-        state: LineState::Active,
-        device_ids: vec![],
-        service_plan: Some("Gold".into()),
-        carrier_name: None,
-        attempted: false,
-    };
-    play.poll(vec![(Progress::Failed, line)]);
-    let (_, reason, message) = play.condition("Stalled").unwrap();
-    assert_eq!(reason, "ActivationFailed");
-    assert!(message.contains("Gold"), "{message}");
-}
-
-#[test]
-fn polling_reaches_the_same_end_as_a_callback() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    assert!(play.tick().is_empty(), "not yet");
-    play.wait_for_wake();
-    assert_eq!(play.tick(), [Effect::Poll]);
-    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
-    assert!(play.tick().is_empty(), "the next poll is later");
-    play.wait_for_wake();
-    play.poll(vec![(Progress::Succeeded, found(LineState::Active))]);
-    assert_eq!(play.ready(), ("True", "Activated"));
-    assert_eq!(play.status().devices[0].id(IdKind::Mdn), Some("5550001111"));
-}
-
-#[test]
-fn polls_become_rarer() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    let mut polls = 0;
-    let end = play.now + SignedDuration::from_hours(23);
-    while play.now < end {
-        play.wait_for_wake();
-        polls += usize::from(play.tick().contains(&Effect::Poll));
-        play.poll(vec![(Progress::Pending, Line::NotAsked)]);
-    }
-    assert!(polls <= 11, "{polls} polls in a day");
-}
-
-#[test]
-fn an_unknown_outcome_is_looked_at_twice_before_anything_is_sent_again() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    assert_eq!(play.tick(), [Effect::Observe]);
-    assert!(!play.claim("2"), "nothing may be sent while the outcome is unknown");
-    let none = || vec![found(LineState::Inactive)];
-    assert!(!play.observe(none()).contains(&Effect::Queue));
-    assert!(play.tick().is_empty(), "it rests");
-    play.wait_for_wake();
-    assert_eq!(play.tick(), [Effect::Observe]);
-    assert!(play.observe(none()).contains(&Effect::Queue));
-    assert!(play.claim("2"));
-}
-
-#[test]
-fn an_unknown_outcome_that_took_effect_is_adopted() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    play.observe(vec![found(LineState::Pending)]);
-    assert_eq!(play.state(), Some(OperationState::Unknown));
-    play.wait_for_wake();
-    play.observe(vec![found(LineState::Active)]);
-    assert_eq!(play.ready(), ("True", "Activated"));
-}
-
-#[test]
-fn a_line_that_was_on_its_way_must_rest_anew_before_a_second_request() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    play.observe(vec![found(LineState::Inactive)]);
-    play.wait_for_wake();
-    play.observe(vec![found(LineState::Pending)]);
-    play.wait_for_wake();
-    assert!(!play.observe(vec![found(LineState::Inactive)]).contains(&Effect::Queue));
-}
-
-#[test]
-fn a_claim_that_nobody_finished_becomes_an_unknown_outcome() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    assert!(play.tick().is_empty(), "its owner may be sending");
-    play.wait_for_wake();
-    assert!(play.tick().contains(&Effect::Observe));
-    assert_eq!(play.state(), Some(OperationState::Unknown));
-    play.sent("1", Outcome::Accepted { request_id: "r".into() });
-    assert_eq!(play.state(), Some(OperationState::Accepted), "a late reply still counts");
-}
-
-#[test]
-fn when_nothing_can_be_looked_at_a_person_is_asked_and_told_the_command() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    for _ in 0..3 {
-        play.fail_to_look();
-        play.wait_for_wake();
-    }
-    let (_, reason, message) = play.condition("Stalled").unwrap();
-    assert_eq!(reason, "SubmissionUnknown");
-    assert!(message.contains("kubectl -n fleet annotate euicc forklift"), "{message}");
-    play.ask_retry("now");
-    assert_eq!(play.tick(), [Effect::Queue]);
-    assert!(play.claim("2"));
-}
-
-#[test]
-fn only_looks_that_fail_in_a_row_are_a_reason_to_ask_a_person() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    for _ in 0..4 {
-        play.observe(vec![found(LineState::Pending)]);
-        play.wait_for_wake();
-    }
-    play.fail_to_look();
-    assert!(play.condition("Stalled").is_none(), "one look failed, and the line was on its way before");
-}
-
-#[test]
-fn a_retry_from_before_the_question_is_no_answer_to_it() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.ask_retry("asked while it was being sent");
-    play.sent("1", unknown());
-    for _ in 0..3 {
-        play.fail_to_look();
-        play.wait_for_wake();
-    }
-    assert_eq!(play.condition("Stalled").unwrap().1, "SubmissionUnknown");
-    assert!(!play.tick().contains(&Effect::Queue), "nobody has said yet that the line is not active");
-    assert!(!play.claim("2"));
-    play.ask_retry("I know");
-    assert!(play.claim("2"));
-}
-
-#[test]
 fn what_was_never_sent_is_sent_again_and_does_not_count() {
     let mut play = Play::one();
     for i in 0..10 {
@@ -520,32 +348,6 @@ fn there_are_at_most_three_requests_a_day() {
 }
 
 #[test]
-fn silence_ends_with_the_result_timeout_and_a_late_answer_still_counts() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    play.wait(SignedDuration::from_hours(25));
-    assert_eq!(play.tick(), [Effect::Poll], "one last question");
-    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
-    assert_eq!(play.condition("Stalled").unwrap().1, "ResultTimeout");
-    assert!(play.tick().is_empty());
-    play.hear("r", "1", Verdict::Success);
-    assert_eq!(play.ready(), ("True", "Activated"));
-    assert!(play.condition("Stalled").is_none());
-}
-
-#[test]
-fn after_a_timeout_a_retry_looks_before_it_sends() {
-    let mut play = Play::one();
-    play.accept("op", "r");
-    play.wait(SignedDuration::from_hours(25));
-    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
-    play.ask_retry("now");
-    assert!(!play.claim("2"));
-    assert!(play.tick().contains(&Effect::Observe));
-    assert!(!play.tick().contains(&Effect::Queue));
-}
-
-#[test]
 fn a_late_failure_of_an_earlier_attempt_does_not_end_the_present_one() {
     let mut play = Play::one();
     play.accept("1", "r1");
@@ -559,50 +361,6 @@ fn a_late_failure_of_an_earlier_attempt_does_not_end_the_present_one() {
     assert_eq!(play.state(), Some(OperationState::Accepted));
     play.hear("r2", "1", Verdict::Success);
     assert_eq!(play.ready(), ("True", "Activated"));
-}
-
-#[test]
-fn what_was_found_of_an_earlier_attempt_does_not_end_the_present_one() {
-    let mut play = Play::one();
-    play.accept("1", "r1");
-    let question = play.question();
-    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
-    play.ask_retry("now");
-    play.accept("2", "r2");
-    let before = play.status().clone();
-    let devices = vec![(Progress::Failed, found(LineState::Inactive))];
-    assert!(play.feed(Event::Polled { question: question.clone(), devices }).is_empty());
-    assert!(play.feed(Event::LookFailed { question, message: "503".into() }).is_empty());
-    assert_eq!(play.status(), &before);
-}
-
-#[test]
-fn a_look_of_an_earlier_attempt_is_not_the_second_look_of_the_present_one() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    play.observe(vec![found(LineState::Inactive)]);
-    play.wait_for_wake();
-    let question = play.question();
-    assert!(play.observe(vec![found(LineState::Inactive)]).contains(&Effect::Queue));
-    assert!(play.claim("2"));
-    play.sent("2", unknown());
-    play.observe(vec![found(LineState::Inactive)]);
-    play.wait_for_wake();
-    let late = Event::Observed { question, lines: vec![found(LineState::Inactive)] };
-    assert!(!play.feed(late).contains(&Effect::Queue));
-}
-
-#[test]
-fn a_look_that_took_long_is_as_old_as_its_beginning() {
-    let mut play = Play::one();
-    assert!(play.claim("1"));
-    play.sent("1", unknown());
-    let question = play.question();
-    play.observe(vec![found(LineState::Inactive)]);
-    play.wait_for_wake();
-    let late = Event::Observed { question, lines: vec![found(LineState::Inactive)] };
-    assert!(!play.feed(late).contains(&Effect::Queue), "it saw what the first look saw");
 }
 
 #[test]
@@ -625,106 +383,4 @@ fn a_hold_is_said_once() {
     let before = play.status().clone();
     assert!(play.feed(Event::Held(hold)).is_empty());
     assert_eq!(play.status(), &before);
-}
-
-mod deletion {
-    use super::*;
-    use crate::api::{Deactivation, DeletionPolicy, ReasonCode};
-
-    fn active() -> Play {
-        let mut play = Play::one();
-        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
-        play.object.spec.deactivation = Some(Deactivation { reason_code: ReasonCode::FF, etf_waiver: false });
-        assert_eq!(play.tick(), [Effect::AddFinalizer], "before anything is sent");
-        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
-        play.accept("1", "r1");
-        play.hear("r1", "1", Verdict::Success);
-        play
-    }
-
-    fn delete(play: &mut Play) {
-        play.object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(play.now));
-    }
-
-    #[test]
-    fn deactivates_once_and_lets_go() {
-        let mut play = active();
-        delete(&mut play);
-        assert_eq!(play.tick(), [Effect::Queue]);
-        play.accept("2", "r2");
-        assert!(play.tick().is_empty());
-        play.feed(Event::Callback(Box::new(Report {
-            request_id: Some("r2".into()),
-            device_ids: vec![eid("1")],
-            verdict: Verdict::Success,
-            profile: Profile { state: Some("Deactive".into()), ..Profile::default() },
-        })));
-        assert_eq!(play.status().devices[0].result, DeviceResult::Deactivated);
-        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
-    }
-
-    #[test]
-    fn a_deactivation_that_is_sent_again_is_about_the_same_devices() {
-        let mut play = active();
-        delete(&mut play);
-        assert!(play.claim("2"));
-        play.sent("2", unknown());
-        for _ in 0..2 {
-            play.observe(vec![found(LineState::Active)]);
-            play.wait_for_wake();
-        }
-        assert!(play.claim("3"));
-        assert_eq!(play.status().devices.len(), 1);
-        assert_eq!(play.status().devices[0].result, DeviceResult::Pending);
-    }
-
-    #[test]
-    fn what_was_never_active_is_let_go_at_once() {
-        let mut play = Play::one();
-        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
-        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
-        delete(&mut play);
-        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
-    }
-
-    #[test]
-    fn an_activation_under_way_is_followed_to_its_end_first() {
-        let mut play = Play::one();
-        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
-        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
-        play.accept("1", "r1");
-        delete(&mut play);
-        assert!(play.tick().is_empty());
-        play.hear("r1", "1", Verdict::Success);
-        assert_eq!(play.tick(), [Effect::Queue]);
-    }
-
-    #[test]
-    fn nothing_holds_the_finalizer_for_ever() {
-        let mut play = active();
-        delete(&mut play);
-        play.wait(SignedDuration::from_hours(25));
-        let effects = play.tick();
-        assert!(effects.contains(&Effect::RemoveFinalizer), "{effects:?}");
-        assert!(effects.iter().any(|e| matches!(e, Effect::Tell(Note { reason: "FinalizerReleased", .. }))));
-    }
-
-    #[test]
-    fn a_change_to_deactivate_sets_the_finalizer_whatever_was_sent_before() {
-        let mut play = Play::one();
-        play.accept("1", "r1");
-        play.object.spec.deletion_policy = DeletionPolicy::Deactivate;
-        assert_eq!(play.tick(), [Effect::AddFinalizer]);
-        play.hear("r1", "1", Verdict::Success);
-        assert_eq!(play.tick(), [Effect::AddFinalizer]);
-        play.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
-        assert!(play.tick().is_empty());
-    }
-
-    #[test]
-    fn a_change_to_retain_takes_the_finalizer_away() {
-        let mut play = active();
-        play.object.spec.deletion_policy = DeletionPolicy::Retain;
-        assert_eq!(play.tick(), [Effect::RemoveFinalizer]);
-    }
 }

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::reliability::try_all;
+use crate::{
+    activation::{Report, Verdict},
+    reliability::try_all,
+};
 
 const KEYS: [&str; 40] = [
     "username",

@@ -6,6 +6,7 @@
 
 mod machine;
 mod steps;
+mod thingspace;
 mod world;
 
 use std::{

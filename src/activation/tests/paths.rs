@@ -59,10 +59,9 @@ enum Build {
 
 /// Whether the end could be compared, and how many faults there were.
 fn follow(steps: &[Step], build: Build) -> (bool, usize) {
-    let mut town = Town::new("Plan0");
+    let mut town = Town::new("Plan0", build);
     let mut faults = 0;
     for step in steps {
-        let before = town.play.status().devices.clone();
         match *step {
             Step::Edit(plan) if town.may_edit() => town.play.edit(&format!("Plan{plan}")),
             Step::Edit(_) => {}
@@ -78,19 +77,17 @@ fn follow(steps: &[Step], build: Build) -> (bool, usize) {
             }
             Step::Wait(seconds) => town.play.wait(SignedDuration::from_secs(i64::from(seconds))),
         }
-        if build == Build::KeepsOldResults && town.play.state() == Some(OperationState::Claimed) {
-            town.keep_failures(&before);
-        }
     }
-    // Somebody who wants it done: the failures that stand were told, and are to be tried again.
+    // Somebody who wants it done lets what is under way come to its end, and has what failed on the way tried again.
     town.suspend(false);
+    town.settle();
     town.play.ask_retry("at last");
     town.settle();
     let plan = town.plan();
     if town.lines.iter().any(|line| line.plan.as_ref().is_some_and(|p| *p != plan)) {
         return (false, faults);
     }
-    let mut fresh = Town::new(&plan);
+    let mut fresh = Town::new(&plan, Build::Whole);
     fresh.settle();
     assert_eq!(digest(&town.play), digest(&fresh.play), "the end depends on the path");
     (true, faults)

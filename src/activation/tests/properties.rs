@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::reliability::{try_all, try_one};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -95,8 +96,8 @@ fn may_edit(play: &Play) -> bool {
     play.state().is_none_or(|s| matches!(s, Released | Failed | TimedOut))
 }
 
-/// Says how many things went wrong in it.
-fn run(steps: &[Step]) -> usize {
+/// Says how many things went wrong in it. A forgetful machine takes every claim for the first.
+fn run(steps: &[Step], forgetful: bool) -> usize {
     let mut play = Play::with_devices(&["0", "1"]);
     for step in steps {
         let before = play.clone();
@@ -117,6 +118,9 @@ fn run(steps: &[Step]) -> usize {
                 .operation
                 .as_ref()
                 .is_some_and(|o| matches!(&event, Event::Claim { operation_id } if *operation_id == o.id));
+            if forgetful && is_claim {
+                play.object.status.as_mut().unwrap().operation = None;
+            }
             let effects = play.feed(event);
             if effects.contains(&Effect::Send) && !again {
                 assert!(is_claim, "only a claim sends");
@@ -195,5 +199,16 @@ fn settles(mut play: Play) {
 
 #[test]
 fn whatever_comes_nothing_is_sent_twice_lost_or_stuck() {
-    crate::reliability::try_all("any-order", 1_500, &steps(), |steps| run(steps));
+    try_all("any-order", 1_500, &steps(), |steps| run(steps, false));
+}
+
+#[test]
+fn a_machine_that_forgets_its_claims_is_noticed() {
+    let breaks = |seed: u64| {
+        let tried = try_one(&steps(), seed, |steps| {
+            run(steps, true);
+        });
+        tried.is_err()
+    };
+    assert!((0..100).any(breaks));
 }

@@ -2,6 +2,7 @@
 
 use super::{
     machine::{Answer, Asked, FRESH, Facts, Far, Next, Oracle, POLICY, Said, Seen, Told},
+    thingspace::{Fate, arrive, begin, finish},
     world::{Controller, Line, Request, Stage, Stored, Task, Violation, World},
 };
 use crate::api::OperationState;
@@ -61,18 +62,6 @@ pub enum Step {
     Wake(usize),
     /// Nothing is left to do at this moment: on to the next one that somebody waits for.
     Wait,
-}
-
-/// What becomes of a POST that arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Accepted,
-    AcceptedButReplyLost,
-    Refused,
-    /// An error, and ThingSpace has not acted.
-    Failed,
-    /// It never got there.
-    Unreachable,
 }
 
 impl Step {
@@ -398,69 +387,5 @@ impl Steps<'_> {
         if world.success_acknowledged && !self.facts(world).device_is_active {
             world.violate(Violation::AckLost);
         }
-    }
-}
-
-/// A POST reaches ThingSpace.
-fn arrive(world: &mut World, operation: u8, fate: Fate) -> Answer {
-    if world.posted & (1 << operation) != 0 {
-        world.violate(Violation::SecondPost);
-    }
-    world.posted |= 1 << operation;
-    if world.is_taken() {
-        world.violate(Violation::PostWhileOpen);
-    }
-    let (now, number) = (world.now, u8::try_from(world.requests.len()).unwrap_or(u8::MAX));
-    match fate {
-        Fate::Refused => {
-            world.budget.failures -= 1;
-            return Answer::Refused;
-        }
-        Fate::Failed | Fate::Unreachable => return Answer::Unknown,
-        Fate::Accepted | Fate::AcceptedButReplyLost => {}
-    }
-    world.requests.push(Request { stage: Stage::Booked(now), warning: false, answer: None });
-    if fate == Fate::Accepted { Answer::Accepted(number) } else { Answer::Unknown }
-}
-
-/// The state table of contract 11: a line that is pending or active is never activated.
-fn begin(world: &mut World, r: usize) {
-    let (stage, answer) = match world.line {
-        Line::Inactive => (Stage::Pending, None),
-        Line::Pending => (Stage::Failed, Some(Told::StateInvalid)),
-        Line::Active => (Stage::Failed, Some(Told::AlreadyActive)),
-    };
-    world.requests[r].stage = stage;
-    world.requests[r].answer = answer;
-    if stage == Stage::Pending {
-        world.line = Line::Pending;
-    }
-}
-
-fn finish(world: &mut World, r: usize, well: bool) {
-    let request = &mut world.requests[r];
-    (request.stage, request.answer, world.line) = match well {
-        true => (Stage::Succeeded, Some(Told::Success), Line::Active),
-        false => (Stage::Failed, Some(Told::Failure), Line::Inactive),
-    };
-    if !well {
-        world.budget.failures -= 1;
-    }
-}
-
-impl Request {
-    /// The message that comes next: a warning goes before the answer, unless it is late.
-    fn message(&self) -> Option<Told> {
-        if self.warning { Some(Told::Warning) } else { self.answer }
-    }
-
-    fn take_message(&mut self) -> Option<Told> {
-        let message = self.message();
-        if self.warning {
-            self.warning = false;
-        } else {
-            self.answer = None;
-        }
-        message
     }
 }

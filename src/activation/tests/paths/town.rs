@@ -40,13 +40,14 @@ pub struct Town {
     pub lines: Vec<SimLine>,
     requests: Vec<Request>,
     operations: usize,
+    build: Build,
 }
 
 impl Town {
-    pub fn new(plan: &str) -> Self {
+    pub fn new(plan: &str, build: Build) -> Self {
         let mut play = Play::with_devices(&["0", "1"]);
         play.object.spec.service_plan = Some(plan.into());
-        Self { play, lines: vec![SimLine::default(); 2], requests: Vec::new(), operations: 0 }
+        Self { play, lines: vec![SimLine::default(); 2], requests: Vec::new(), operations: 0, build }
     }
 
     pub fn plan(&self) -> String {
@@ -66,7 +67,7 @@ impl Town {
         }
     }
 
-    pub fn keep_failures(&mut self, before: &[DeviceStatus]) {
+    fn keep_failures(&mut self, before: &[DeviceStatus]) {
         let devices = &mut self.play.object.status.as_mut().unwrap().devices;
         for (device, old) in devices.iter_mut().zip(before) {
             if old.result == DeviceResult::Failed {
@@ -81,7 +82,12 @@ impl Town {
         if effects.contains(&Effect::Queue) {
             let id = format!("op{}", self.operations);
             self.operations += 1;
-            if self.play.claim(&id) && twist != Twist::Crash {
+            let before = self.play.status().devices.clone();
+            let sends = self.play.claim(&id);
+            if sends && self.build == Build::KeepsOldResults {
+                self.keep_failures(&before);
+            }
+            if sends && twist != Twist::Crash {
                 let outcome = self.post(twist);
                 self.play.sent(&id, outcome);
             }
