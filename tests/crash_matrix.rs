@@ -104,6 +104,16 @@ impl Run {
         Controller::start_as(&mut command, FLAGS).await
     }
 
+    /// Waits until the connection is ready, or something else is: what is done before depends on who is faster.
+    async fn connected(&self, or: impl Fn() -> bool) {
+        eventually("the connection is ready", PATIENCE, async || {
+            let connection = self.namespace.connections().get(fixtures::CONNECTION).await.unwrap();
+            let conditions = connection.status.unwrap_or_default().conditions;
+            or() || conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        })
+        .await;
+    }
+
     /// Waits for the end of the scenario; meanwhile does what its user does.
     async fn finish(&self) {
         match self.scenario {
@@ -166,6 +176,7 @@ impl Run {
 async fn trace(callback: &Callback, scenario: Scenario) -> Vec<String> {
     let run = Run::new(callback, scenario).await;
     let controller = run.controller("trace").await;
+    run.connected(|| false).await;
     run.namespace.create(&run.object).await;
     run.finish().await;
     run.check("undisturbed").await;
@@ -176,14 +187,15 @@ async fn trace(callback: &Callback, scenario: Scenario) -> Vec<String> {
 }
 
 /// Runs a scenario with the controller struck at a place, and another one started then. False: that place was not passed
-/// this time (what is written while the connection is still being checked depends on who is faster).
+/// this time (a callback that beats the reply, for example, leaves nothing to record).
 async fn strike(callback: &Callback, scenario: Scenario, place: &str, strike: Strike) -> bool {
     let moment = format!("{place} {strike:?}");
     let run = Run::new(callback, scenario).await;
     let mut struck = run.controller(&format!("{place}={}", format!("{strike:?}").to_lowercase())).await;
+    let is_struck = || struck.process.output().contains("strikes");
+    run.connected(is_struck).await;
     run.namespace.create(&run.object).await;
     let mut user = std::pin::pin!(run.finish());
-    let is_struck = || struck.process.output().contains("strikes");
     let finished = tokio::select! {
         () = &mut user => true,
         () = eventually("the controller is struck", PATIENCE, async || is_struck()) => false,
