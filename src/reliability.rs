@@ -16,6 +16,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 
+/// Steps to make smaller what has failed.
+const SMALLER: u32 = 2_000;
+
 /// What a family has tried.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -62,18 +65,23 @@ impl Tally {
 pub fn try_all<S: Strategy>(family: &'static str, trials: u64, strategy: &S, check: impl Fn(&S::Value) -> usize) {
     let tally = Tally::begin(family);
     for seed in seeds(trials) {
-        if let Err(found) = try_one(strategy, seed, |value| tally.add(1, check(value))) {
+        if let Err(found) = try_one(strategy, seed, SMALLER, |value| tally.add(1, check(value))) {
             panic!("{family}: {found}\nThe same again: EUICC_SEED={seed}");
         }
     }
     tally.publish();
 }
 
-/// Tries one number; what fails is made as small as it can be.
-pub fn try_one<S: Strategy>(strategy: &S, seed: u64, check: impl Fn(&S::Value)) -> Result<(), String> {
+/// Whether one number breaks `check`: for what is meant to be broken.
+pub fn breaks<S: Strategy>(strategy: &S, seed: u64, check: impl Fn(&S::Value)) -> bool {
+    try_one(strategy, seed, 0, check).is_err()
+}
+
+/// Tries one number; what fails is made smaller, in so many steps.
+fn try_one<S: Strategy>(strategy: &S, seed: u64, steps: u32, check: impl Fn(&S::Value)) -> Result<(), String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { failure_persistence: None, ..Config::default() };
+    let config = Config { failure_persistence: None, max_shrink_iters: steps, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let tree = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?;
     let tried = runner.run_one(tree, |value| {
