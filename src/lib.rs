@@ -9,3 +9,9 @@ mod fault_points;
 pub mod simulator;
 pub mod telemetry;
 pub mod thingspace;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+#[cfg(test)]
+mod reliability;
+mod text;

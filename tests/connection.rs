@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Controller, LONG, Namespace, Scene, Simulator, eventually, fixtures, holds, why};
+use crate::support::{Controller, LONG, Namespace, QUICK, Scene, Simulator, eventually, fixtures, holds, why};
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 /// Looks again every second.
 const EAGER: &[&str] = &["--recheck-after", "1s", "--poll-after", "1s"];
 /// What is watched is noticed at once; the operator's own patience is 30 seconds.

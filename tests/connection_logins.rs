@@ -68,6 +68,34 @@ async fn a_wrong_password_costs_two_logins_with_ten_waiting_two_replicas_and_two
 }
 
 #[tokio::test]
+async fn connections_of_one_secret_share_one_session_and_edits_keep_it() {
+    let scene = Scene::start("session", QUICK, &["--poll-after", "1s"]).await;
+    let second = fixtures::connection(&scene.simulator.endpoint(), None).replace("{name: verizon}", "{name: second}");
+    scene.namespace.apply(second.rsplit_once("---").unwrap().1).await;
+    scene.namespace.wait("Ready", "tsc/second").await;
+    crate::connection_support::patch(&scene.namespace, json!({"limits": {"inFlight": 7}})).await;
+    let values = json!({"stringData": {"password": "another-callback-password"}}).to_string();
+    scene
+        .namespace
+        .kubectl(&["patch", "secret", "thingspace-callback", "--type=merge", "--patch", &values])
+        .await
+        .success();
+    let registered = async || {
+        let posts = scene.simulator.journal().await;
+        posts.iter().filter(|e| e.method == "POST" && e.path.ends_with(crate::connection_support::CALLBACKS)).count()
+            >= 2
+    };
+    eventually("the new callback password is registered", LONG, registered).await;
+    for (name, connection) in [("one", "verizon"), ("two", "second")] {
+        let mut activation = fixtures::activation(name, 1);
+        activation.spec.connection_ref.name = connection.into();
+        scene.namespace.create(&activation).await;
+        scene.namespace.wait("Ready", &format!("euicc/{name}")).await;
+    }
+    assert_eq!(scene.simulator.logins().await.len(), 1);
+}
+
+#[tokio::test]
 async fn passwords_rotate_under_load_and_no_activation_fails_by_it() {
     let scene =
         Scene::start("rotation", &[QUICK, &["--activate-per-minute", "0"]].concat(), &["--poll-after", "2s"]).await;

@@ -3,13 +3,11 @@
 use euicc_operator::api::{DeviceResult, EuiccActivation};
 use serde_json::json;
 
-use crate::support::{Controller, LONG, Scene, eventually, fixtures, holds, state, status, why};
-
-const QUICK: &[&str] = &["--activation-time", "50ms"];
+use crate::support::{CLOSED_BOOKS, Controller, LONG, QUICK, Scene, eventually, fixtures, holds, state, status, why};
 
 #[tokio::test]
 async fn a_refused_activation_says_why_once_and_is_sent_again_when_the_spec_is_corrected() {
-    let scene = Scene::start("refused", QUICK, &[]).await;
+    let scene = Scene::start("refused", &[QUICK, CLOSED_BOOKS].concat(), &[]).await;
     scene.namespace.create(&with_plan("forklift", "NoSuchPlan")).await;
     scene.namespace.wait("Stalled", "euicc/forklift").await;
     shows(&scene, "forklift", "Refused", "REQUEST_FAILED.NoSuchPlan.NotFound").await;
@@ -119,8 +117,7 @@ async fn of_several_devices_only_those_that_failed_are_sent_again() {
 #[tokio::test]
 async fn a_device_that_is_active_already_is_looked_at_and_is_ready() {
     for (hint, how) in [("told", "callback"), ("answered", "reply")] {
-        let scene =
-            Scene::start(hint, &["--already-active", how, "--activation-time", "50ms"], &["--settle-time", "1s"]).await;
+        let scene = Scene::start(hint, &[QUICK, &["--already-active", how]].concat(), &["--settle-time", "1s"]).await;
         let (same, other) = (fixtures::activation("same", 1), with_plan("other", "M2M5MB"));
         for activation in [&same, &other] {
             let ids = json!(activation.spec.devices[0].device_ids);

@@ -6,11 +6,10 @@ use euicc_operator::api::OperationState;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::support::{
-    ControlPlane, Controller, HELD, LONG, Namespace, Scene, control_plane, eventually, fixtures, holds, operator,
-    reconciles, repository, state, status,
+    ControlPlane, Controller, HELD, LONG, Namespace, QUICK, Scene, control_plane, eventually, fixtures, holds,
+    operator, reconciles, repository, state, status,
 };
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 /// What "within seconds" may be on a slow machine.
 const SECONDS: Duration = Duration::from_secs(15);
 

@@ -3,9 +3,10 @@
 use euicc_operator::api::{DeletionPolicy, EuiccActivation, OperationState};
 use serde_json::json;
 
-use crate::support::{ACTIVATE, HELD, LONG, Namespace, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{
+    ACTIVATE, CLOSED_BOOKS, HELD, LONG, Namespace, QUICK, Scene, eventually, fixtures, holds, state, status, why,
+};
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 const DEACTIVATE: &str = "/devices/profile/actions/deactivate";
 
 #[tokio::test]
@@ -134,7 +135,7 @@ async fn an_activation_under_way_is_first_followed_to_its_end_and_then_undone() 
 
 #[tokio::test]
 async fn what_never_became_active_is_deleted_without_a_word_to_thingspace() {
-    let scene = Scene::start("stillborn", QUICK, &[]).await;
+    let scene = Scene::start("stillborn", &[QUICK, CLOSED_BOOKS].concat(), &[]).await;
     let mut refused = deactivated(true);
     refused.spec.service_plan = Some("NoSuchPlan".into());
     scene.namespace.create(&refused).await;

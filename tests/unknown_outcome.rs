@@ -5,12 +5,11 @@ use std::time::Duration;
 use euicc_operator::api::{DeviceResult, OperationState};
 use serde_json::Value;
 
-use crate::support::{ACTIVATE, HELD, LONG, Scene, eventually, fixtures, holds, state, status, why};
+use crate::support::{ACTIVATE, HELD, LONG, QUICK, Scene, eventually, fixtures, holds, state, status, why};
 
 /// Looks at the devices at once, and again after a second.
 const PROMPT: &[&str] = &["--settle-time", "1s", "--request-timeout", "2s", "--poll-after", "1s"];
 const LIST: &str = "/devices/actions/list";
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 
 #[tokio::test]
 async fn an_activation_whose_reply_was_lost_is_adopted_and_not_sent_again() {
@@ -101,7 +100,7 @@ async fn a_controller_that_is_killed_while_sending_leaves_one_activation() {
 
 #[tokio::test]
 async fn a_callback_sidecar_that_is_killed_costs_nothing_but_time() {
-    let mut scene = Scene::start("sidecar", HELD, &["--poll-after", "1h"]).await;
+    let mut scene = Scene::start("sidecar", &["--activation-time", "10m"], &["--poll-after", "1h"]).await;
     scene.namespace.create(&fixtures::activation("forklift", 1)).await;
     scene.namespace.until_reason("forklift", "AwaitingResult").await;
     scene.callback.process.kill().await;

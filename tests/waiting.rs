@@ -4,9 +4,8 @@ use euicc_operator::api::{ActivationStatus, DeviceResult, DeviceStatus, EuiccAct
 use futures::TryStreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 
-use crate::support::{HELD, LONG, Scene, condition, eventually, fixtures, holds, status, why};
+use crate::support::{HELD, LONG, QUICK, Scene, condition, eventually, fixtures, holds, status, why};
 
-const QUICK: &[&str] = &["--activation-time", "50ms"];
 /// Asked about soon, and then every few moments.
 const POLLING: &[&str] = &["--poll-after", "1s"];
 
@@ -93,7 +92,7 @@ async fn a_callback_that_is_faster_than_the_reply_counts() {
 
 #[tokio::test]
 async fn a_failure_that_is_faster_than_the_reply_counts_on_later_attempts_too() {
-    let scene = Scene::start("early-no", &[QUICK, &["--callback-retries", "observed"]].concat(), &[]).await;
+    let scene = Scene::start("early-no", QUICK, &[]).await;
     scene.simulator.fault("callback:error=REQUEST_FAILED.DeviceNotFound,count=1").await;
     scene.namespace.create(&fixtures::activation("forklift", 1)).await;
     scene.namespace.wait("Stalled", "euicc/forklift").await;
@@ -155,20 +154,21 @@ async fn callbacks_of_many_devices_may_come_in_any_order() {
 #[tokio::test]
 async fn flux_and_argo_see_progress_until_it_is_ready_and_never_anything_else() {
     let scene = Scene::start("kstatus", HELD, &[]).await;
-    let versions =
-        watcher(scene.namespace.activations(), watcher::Config::default()).default_backoff().applied_objects();
+    let events = watcher(scene.namespace.activations(), watcher::Config::default()).default_backoff();
+    let (watching, watched) = tokio::sync::oneshot::channel();
     let seen = tokio::spawn(async move {
-        let mut seen: Vec<EuiccActivation> = Vec::new();
-        let mut versions = std::pin::pin!(versions);
-        while let Some(object) = versions.try_next().await.unwrap() {
-            let ready = holds(&object, "Ready");
-            seen.push(object);
-            if ready {
-                return seen;
+        let (mut seen, mut watching) = (Vec::new(), Some(watching));
+        let mut events = std::pin::pin!(events);
+        while !seen.last().is_some_and(|object| holds(object, "Ready")) {
+            match events.try_next().await.unwrap() {
+                Some(watcher::Event::InitDone) => watching.take().unwrap().send(()).unwrap(),
+                Some(watcher::Event::Apply(object)) => seen.push(object),
+                _ => {}
             }
         }
         seen
     });
+    watched.await.unwrap();
     scene.namespace.create(&fixtures::activation("forklift", 1)).await;
     scene.namespace.until_reason("forklift", "AwaitingResult").await;
     scene.simulator.let_finish().await;

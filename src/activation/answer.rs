@@ -3,7 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Machine, Profile, Report, Severity, Subject, Verdict, send::calls_for_a_look};
-use crate::api::{Action, DeviceId, DeviceResult, DeviceStatus, OperationState};
+use crate::{
+    api::{Action, DeviceId, DeviceResult, DeviceStatus, IdKind, OperationState},
+    text::clean,
+};
 
 /// How a message's request relates to the one that is under way.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,7 +50,7 @@ impl Machine<'_> {
             Verdict::Success => self.succeed(index),
             Verdict::Warning => {}
             Verdict::Failure { code, .. } if calls_for_a_look(&code) && action == Action::Activate => {
-                self.status.devices[index].fault_code = Some(code);
+                self.status.devices[index].fault_code = Some(clean(&code));
                 self.look_now();
             }
             Verdict::Failure { code, .. } if code.contains("REQUEST_ONHOLD") => {
@@ -96,8 +99,8 @@ impl Machine<'_> {
     pub(super) fn fail(&mut self, index: usize, code: &str, text: &str) {
         let device = &mut self.status.devices[index];
         device.result = DeviceResult::Failed;
-        device.fault_code = Some(code.into());
-        device.fault_text = Some(text.into());
+        device.fault_code = Some(clean(code));
+        device.fault_text = Some(clean(text));
         self.remember_error(code, text);
     }
 
@@ -147,7 +150,7 @@ impl Machine<'_> {
 
     fn activated(&mut self) {
         let message = match self.status.devices.as_slice() {
-            [one] => match one.id(crate::api::IdKind::Mdn) {
+            [one] => match one.id(IdKind::Mdn) {
                 Some(mdn) => format!("The device is active; its phone number (MDN) is {mdn}."),
                 None => "The device is active.".into(),
             },
@@ -192,19 +195,31 @@ fn for_action(report: &Report, action: Action) -> Verdict {
     }
 }
 
-/// Adds what ThingSpace minted; what we know stays.
+/// Adds what ThingSpace minted; what we know stays. What has not the shape of its kind is left out: the API server would
+/// refuse the whole status for it, and the answer with it.
 pub(super) fn merge_ids(device: &mut DeviceStatus, ids: &[DeviceId]) {
     for id in ids {
-        if !device.device_ids.iter().any(|known| known.kind == id.kind) {
+        if has_shape(id) && !device.device_ids.iter().any(|known| known.kind == id.kind) {
             device.device_ids.push(id.clone());
         }
     }
 }
 
+/// The rules of the custom resource's schema.
+fn has_shape(id: &DeviceId) -> bool {
+    let digits = match id.kind {
+        IdKind::Eid => 32..=32,
+        IdKind::Iccid => 19..=20,
+        IdKind::Imei => 15..=16,
+        IdKind::Mdn => 10..=10,
+    };
+    digits.contains(&id.id.len()) && id.id.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn keep_profile(device: &mut DeviceStatus, profile: &Profile) {
     let keep = |field: &mut Option<String>, value: &Option<String>| {
-        if value.is_some() {
-            field.clone_from(value);
+        if let Some(value) = value {
+            *field = Some(clean(value));
         }
     };
     keep(&mut device.state, &profile.state);

@@ -3,7 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Machine;
-use crate::api::{DeviceCounts, DeviceResult, LastError};
+use crate::{
+    api::{DeviceCounts, DeviceResult, LastError},
+    text::clean,
+};
 
 impl Machine<'_> {
     /// At work, or waiting for someone else's answer.
@@ -75,7 +78,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn remember_error(&mut self, code: &str, message: &str) {
-        self.status.last_error = Some(LastError { code: code.into(), message: message.into(), time: Time(self.now) });
+        self.status.last_error = Some(LastError { code: clean(code), message: clean(message), time: Time(self.now) });
     }
 
     /// Keeps the counts of `kubectl get` true.

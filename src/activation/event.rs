@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::DeviceId;
+use crate::api::{ActivationStatus, DeviceId};
 
 /// Something that has happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,11 +26,23 @@ pub enum Event {
     /// ThingSpace delivered an answer for one device.
     Callback(Box<Report>),
     /// ThingSpace was asked for the request's status.
-    Polled(Poll),
-    /// The devices of a request whose outcome is unknown were looked at: one entry a device of the status.
-    Observed(Vec<Line>),
+    Polled {
+        /// What it was asked about.
+        question: Question,
+        /// Each device of the status: its progress and, where it was looked up, its line.
+        devices: Vec<(Progress, Line)>,
+    },
+    /// The devices of a request whose outcome is unknown were looked at.
+    Observed {
+        /// What it was about.
+        question: Question,
+        /// One entry a device of the status.
+        lines: Vec<Line>,
+    },
     /// ThingSpace could not be asked.
     LookFailed {
+        /// What it was to be asked about.
+        question: Question,
         /// Why.
         message: String,
     },
@@ -130,11 +142,24 @@ pub struct Profile {
     pub profile_role: Option<String>,
 }
 
-/// What ThingSpace says of a request when asked: one entry a device of the status.
+/// What ThingSpace was asked about, and when. Answers take time, and whoever brings one may be paused on the way: what
+/// was true of an earlier attempt, or at an earlier time, must not decide about the present.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Poll {
-    /// Each device's progress and, where it was looked up, its line.
-    pub devices: Vec<(Progress, Line)>,
+pub struct Question {
+    /// The operation that was under way.
+    pub operation_id: String,
+    /// The request that it had.
+    pub request_id: Option<String>,
+    /// When the question was begun.
+    pub asked_at: Timestamp,
+}
+
+impl Question {
+    /// A question about what is under way. `None`: nothing is.
+    pub fn about(status: &ActivationStatus, asked_at: Timestamp) -> Option<Self> {
+        let operation_id = status.operation.as_ref()?.id.clone();
+        Some(Self { operation_id, request_id: status.request_id.clone(), asked_at })
+    }
 }
 
 /// How far a request is.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Line, LineState, Machine, Poll, Progress, Severity, answer::merge_ids};
-use crate::api::{Action, DeviceResult, OperationState};
+use super::{Line, LineState, Machine, Progress, Question, Severity, answer::merge_ids};
+use crate::{
+    api::{Action, DeviceResult, OperationState},
+    text::clean,
+};
 
 /// Longest wait between two polls of one request.
 const LONGEST_POLL: Duration = Duration::from_secs(6 * 3600);
@@ -15,13 +19,19 @@ const LONGEST_LOOK: Duration = Duration::from_secs(3600);
 const LOOKS_BEFORE_STALLED: i32 = 3;
 
 impl Machine<'_> {
+    pub(super) fn is_about_the_present(&self, question: &Question) -> bool {
+        self.status.operation.as_ref().is_some_and(|o| o.id == question.operation_id)
+            && self.status.request_id == question.request_id
+    }
+
     /// The answer to [`super::Effect::Poll`].
-    pub(super) fn polled(&mut self, poll: &Poll) {
+    pub(super) fn polled(&mut self, devices: &[(Progress, Line)]) {
         if !self.is(OperationState::Accepted) {
             return;
         }
+        self.has_looked();
         for index in self.pending() {
-            let Some((progress, line)) = poll.devices.get(index) else { continue };
+            let Some((progress, line)) = devices.get(index) else { continue };
             self.judge(index, *progress, line);
         }
         self.conclude();
@@ -60,7 +70,8 @@ impl Machine<'_> {
                 if let (Some(wanted), Some(actual)) = (&self.subject.spec.service_plan, service_plan)
                     && wanted != actual
                 {
-                    let text = format!("the line is active already, on service plan {actual} instead of {wanted}");
+                    let text =
+                        format!("the line is active already, on service plan {} instead of {wanted}", clean(actual));
                     self.fail(index, "REQUEST_FAILED.DeviceAlreadyActive", &text);
                     return true;
                 }
@@ -68,7 +79,7 @@ impl Machine<'_> {
                 merge_ids(device, device_ids);
                 device.state = Some("Active".into());
                 if device.carrier_name.is_none() {
-                    device.carrier_name.clone_from(carrier_name);
+                    device.carrier_name = carrier_name.as_deref().map(clean);
                 }
             }
             (Action::Deactivate, LineState::Inactive) => self.status.devices[index].state = Some("Deactive".into()),
@@ -79,10 +90,11 @@ impl Machine<'_> {
     }
 
     /// The answer to [`super::Effect::Observe`] (contract 9.4): adopt, wait, look again, and only then send again.
-    pub(super) fn observed(&mut self, lines: &[Line]) {
+    pub(super) fn observed(&mut self, lines: &[Line], asked_at: Timestamp) {
         if !self.is(OperationState::Unknown) {
             return;
         }
+        self.has_looked();
         for index in self.pending() {
             if let Some(line) = lines.get(index) {
                 self.settle_by_line(index, line);
@@ -107,7 +119,7 @@ impl Machine<'_> {
         }
         let settled = self.status.operation.as_ref().and_then(|o| o.first_look.clone());
         match settled {
-            Some(first) if self.has_settled(&first) => self.send_again(),
+            Some(first) if self.had_settled(&first, asked_at) => self.send_again(),
             Some(_) => self.look_later(self.policy.settle_time, self.policy.settle_time),
             None => {
                 self.set_first_look(Some(Time(self.now)));
@@ -127,8 +139,9 @@ impl Machine<'_> {
         }
     }
 
-    fn has_settled(&self, first: &Time) -> bool {
-        self.now >= first.0 + jiff::SignedDuration::try_from(self.policy.settle_time).unwrap_or_default()
+    /// Whether the first look was long enough ago when the second was begun: it may have come here slowly.
+    fn had_settled(&self, first: &Time, asked_at: Timestamp) -> bool {
+        asked_at >= first.0 + jiff::SignedDuration::try_from(self.policy.settle_time).unwrap_or_default()
     }
 
     fn set_first_look(&mut self, at: Option<Time>) {
@@ -158,14 +171,20 @@ impl Machine<'_> {
         if !self.is(OperationState::Accepted) && !self.is(OperationState::Unknown) {
             return;
         }
-        self.remember_error("LookFailed", message);
+        let message = clean(message);
+        self.remember_error("LookFailed", &message);
         if self.timed_out() {
             return;
         }
         let base = if self.is(OperationState::Accepted) { self.policy.poll_after } else { self.policy.settle_time };
         self.look_later(base, LONGEST_LOOK);
-        let tries = self.status.operation.as_ref().map_or(0, |o| o.tries);
-        if self.is(OperationState::Unknown) && tries >= LOOKS_BEFORE_STALLED && !self.is_stalled() {
+        let failed = self.status.operation.as_mut().map_or(0, |operation| {
+            operation.failed_looks += 1;
+            operation.failed_looks
+        });
+        if self.is(OperationState::Unknown) && failed >= LOOKS_BEFORE_STALLED && !self.is_stalled() {
+            // A retry that was asked for before this question is no answer to it.
+            self.status.last_handled_retry = self.subject.retry.map(Into::into);
             let super::Subject { namespace, name, .. } = self.subject;
             let text = format!(
                 "It is not known whether ThingSpace acted on the request, and ThingSpace cannot be asked ({message}). \
@@ -196,6 +215,12 @@ impl Machine<'_> {
         self.stalled("ResultTimeout", message.clone());
         self.tell(Severity::Warning, "ResultTimeout", message);
         true
+    }
+
+    fn has_looked(&mut self) {
+        if let Some(operation) = &mut self.status.operation {
+            operation.failed_looks = 0;
+        }
     }
 
     fn look_later(&mut self, base: Duration, cap: Duration) {

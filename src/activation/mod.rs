@@ -138,9 +138,12 @@ impl Machine<'_> {
             Event::Claim { operation_id } => self.claim(operation_id),
             Event::Sent { operation_id, outcome } => self.sent(operation_id, outcome),
             Event::Callback(report) => self.callback(report),
-            Event::Polled(report) => self.polled(report),
-            Event::Observed(lines) => self.observed(lines),
-            Event::LookFailed { message } => self.look_failed(message),
+            // An answer that outlived its question says nothing about the present one.
+            Event::Polled { question, .. } | Event::Observed { question, .. } | Event::LookFailed { question, .. }
+                if !self.is_about_the_present(question) => {}
+            Event::Polled { devices, .. } => self.polled(devices),
+            Event::Observed { question, lines } => self.observed(lines, question.asked_at),
+            Event::LookFailed { message, .. } => self.look_failed(message),
         }
     }
 

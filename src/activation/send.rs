@@ -5,7 +5,10 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Effect, Machine, Outcome, Severity, fingerprint};
-use crate::api::{Action, Device, DeviceResult, DeviceStatus, Operation, OperationState};
+use crate::{
+    api::{Action, Device, DeviceResult, DeviceStatus, Operation, OperationState},
+    text::clean,
+};
 
 /// Longest wait before a request that was not acted on is sent again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30 * 60);
@@ -47,6 +50,7 @@ impl Machine<'_> {
             retry_time: None,
             first_look: None,
             tries: same.map_or(0, |p| p.tries),
+            failed_looks: 0,
             fingerprint: fingerprint::of(&self.subject),
         });
         self.progress("Submitting", "The request is being sent to ThingSpace.");
@@ -156,7 +160,8 @@ impl Machine<'_> {
             operation.retry_time = Some(Time(retry));
             operation.tries += 1;
         }
-        self.remember_error(reason, why);
+        let why = clean(why);
+        self.remember_error(reason, &why);
         let message = format!(
             "The request was not acted on ({why}); nothing was activated, and it is sent again by itself at \
              status.operation.retryTime."
@@ -168,25 +173,25 @@ impl Machine<'_> {
     }
 
     fn refused(&mut self, code: &str, why: &str) {
-        for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Pending) {
-            device.result = DeviceResult::Failed;
-            device.fault_code = Some(code.into());
-            device.fault_text = Some(why.into());
+        for index in 0..self.status.devices.len() {
+            if self.status.devices[index].result == DeviceResult::Pending {
+                self.fail(index, code, why);
+            }
         }
-        self.remember_error(code, why);
         self.conclude();
     }
 
     /// The request may have been acted on: from here on the devices are the authority.
     pub(super) fn unknown(&mut self, why: &str) {
-        let now = Time(self.now);
+        let (now, why) = (Time(self.now), clean(why));
         if let Some(operation) = &mut self.status.operation {
             operation.state = OperationState::Unknown;
             operation.next_poll_time = Some(now);
             operation.first_look = None;
             operation.tries = 0;
+            operation.failed_looks = 0;
         }
-        self.remember_error("SubmissionUnknown", why);
+        self.remember_error("SubmissionUnknown", &why);
         self.tell(
             Severity::Warning,
             "SubmissionUnknown",

@@ -1,12 +1,14 @@
 //! The state machine's promises, case by case; `properties` tries what nobody thought of.
 
+mod model;
+mod paths;
 mod properties;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
-use crate::api::{DeviceId, DeviceResult, IdKind, OperationState};
+use crate::api::{DeviceId, DeviceResult, DeviceStatus, IdKind, OperationState};
 
 /// One activation, driven by hand.
 #[derive(Clone)]
@@ -73,6 +75,22 @@ impl Play {
 
     fn hear(&mut self, request: &str, eid: &str, verdict: Verdict) -> Vec<Effect> {
         self.feed(callback(request, eid, verdict))
+    }
+
+    fn question(&self) -> Question {
+        Question::about(self.status(), self.now).expect("something is under way")
+    }
+
+    fn poll(&mut self, devices: Vec<(Progress, Line)>) -> Vec<Effect> {
+        self.feed(Event::Polled { question: self.question(), devices })
+    }
+
+    fn observe(&mut self, lines: Vec<Line>) -> Vec<Effect> {
+        self.feed(Event::Observed { question: self.question(), lines })
+    }
+
+    fn fail_to_look(&mut self) -> Vec<Effect> {
+        self.feed(Event::LookFailed { question: self.question(), message: "503".into() })
     }
 
     fn wait(&mut self, duration: SignedDuration) {
@@ -200,6 +218,39 @@ fn a_callback_finds_a_request_whose_reply_was_lost() {
 }
 
 #[test]
+fn an_odd_identifier_does_not_keep_an_answer_from_being_written() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let odd = [mdn("+1 555 000 1111"), DeviceId { kind: IdKind::Iccid, id: "12".into() }];
+    play.feed(Event::Callback(Box::new(Report {
+        request_id: Some("r".into()),
+        device_ids: [eid("1")].into_iter().chain(odd).collect(),
+        verdict: Verdict::Success,
+        profile: Profile { state: Some("Active".into()), ..Profile::default() },
+    })));
+    assert_eq!(play.ready(), ("True", "Activated"));
+    assert_eq!(play.status().devices[0].device_ids, [eid("1")], "the API server refuses a status with the others");
+}
+
+#[test]
+fn foreign_words_become_one_bounded_line() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    let long = format!("Gold\n\u{1b}[31m{}", "x".repeat(100_000));
+    let line = Line::Found {
+        state: LineState::Active,
+        device_ids: vec![],
+        service_plan: Some(long.clone()),
+        carrier_name: Some(long),
+        attempted: false,
+    };
+    play.poll(vec![(Progress::Succeeded, line)]);
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "ActivationFailed");
+    assert!(message.len() < 2_000 && !message.contains(char::is_control), "{} bytes", message.len());
+}
+
+#[test]
 fn a_warning_is_not_the_end() {
     let mut play = Play::one();
     play.accept("op", "r");
@@ -280,7 +331,7 @@ fn an_already_active_line_is_verified_and_then_a_success() {
     play.accept("op", "r");
     play.hear("r", "1", failure("UnifiedWebService.REQUEST_FAILED.DeviceAlreadyActive"));
     assert_eq!(play.tick(), [Effect::Poll], "it is looked at at once");
-    play.feed(Event::Polled(Poll { devices: vec![(Progress::Failed, found(LineState::Active))] }));
+    play.poll(vec![(Progress::Failed, found(LineState::Active))]);
     assert_eq!(play.ready(), ("True", "Activated"));
 }
 
@@ -296,7 +347,7 @@ fn a_line_that_is_active_on_another_plan_is_no_success() {
         carrier_name: None,
         attempted: false,
     };
-    play.feed(Event::Polled(Poll { devices: vec![(Progress::Failed, line)] }));
+    play.poll(vec![(Progress::Failed, line)]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
     assert_eq!(reason, "ActivationFailed");
     assert!(message.contains("Gold"), "{message}");
@@ -309,11 +360,10 @@ fn polling_reaches_the_same_end_as_a_callback() {
     assert!(play.tick().is_empty(), "not yet");
     play.wait_for_wake();
     assert_eq!(play.tick(), [Effect::Poll]);
-    let pending = Poll { devices: vec![(Progress::Pending, Line::NotAsked)] };
-    play.feed(Event::Polled(pending));
+    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
     assert!(play.tick().is_empty(), "the next poll is later");
     play.wait_for_wake();
-    play.feed(Event::Polled(Poll { devices: vec![(Progress::Succeeded, found(LineState::Active))] }));
+    play.poll(vec![(Progress::Succeeded, found(LineState::Active))]);
     assert_eq!(play.ready(), ("True", "Activated"));
     assert_eq!(play.status().devices[0].id(IdKind::Mdn), Some("5550001111"));
 }
@@ -327,7 +377,7 @@ fn polls_become_rarer() {
     while play.now < end {
         play.wait_for_wake();
         polls += usize::from(play.tick().contains(&Effect::Poll));
-        play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+        play.poll(vec![(Progress::Pending, Line::NotAsked)]);
     }
     assert!(polls <= 11, "{polls} polls in a day");
 }
@@ -339,12 +389,12 @@ fn an_unknown_outcome_is_looked_at_twice_before_anything_is_sent_again() {
     play.sent("1", unknown());
     assert_eq!(play.tick(), [Effect::Observe]);
     assert!(!play.claim("2"), "nothing may be sent while the outcome is unknown");
-    let none = || Event::Observed(vec![found(LineState::Inactive)]);
-    assert!(!play.feed(none()).contains(&Effect::Queue));
+    let none = || vec![found(LineState::Inactive)];
+    assert!(!play.observe(none()).contains(&Effect::Queue));
     assert!(play.tick().is_empty(), "it rests");
     play.wait_for_wake();
     assert_eq!(play.tick(), [Effect::Observe]);
-    assert!(play.feed(none()).contains(&Effect::Queue));
+    assert!(play.observe(none()).contains(&Effect::Queue));
     assert!(play.claim("2"));
 }
 
@@ -353,10 +403,10 @@ fn an_unknown_outcome_that_took_effect_is_adopted() {
     let mut play = Play::one();
     assert!(play.claim("1"));
     play.sent("1", unknown());
-    play.feed(Event::Observed(vec![found(LineState::Pending)]));
+    play.observe(vec![found(LineState::Pending)]);
     assert_eq!(play.state(), Some(OperationState::Unknown));
     play.wait_for_wake();
-    play.feed(Event::Observed(vec![found(LineState::Active)]));
+    play.observe(vec![found(LineState::Active)]);
     assert_eq!(play.ready(), ("True", "Activated"));
 }
 
@@ -365,11 +415,11 @@ fn a_line_that_was_on_its_way_must_rest_anew_before_a_second_request() {
     let mut play = Play::one();
     assert!(play.claim("1"));
     play.sent("1", unknown());
-    play.feed(Event::Observed(vec![found(LineState::Inactive)]));
+    play.observe(vec![found(LineState::Inactive)]);
     play.wait_for_wake();
-    play.feed(Event::Observed(vec![found(LineState::Pending)]));
+    play.observe(vec![found(LineState::Pending)]);
     play.wait_for_wake();
-    assert!(!play.feed(Event::Observed(vec![found(LineState::Inactive)])).contains(&Effect::Queue));
+    assert!(!play.observe(vec![found(LineState::Inactive)]).contains(&Effect::Queue));
 }
 
 #[test]
@@ -390,7 +440,7 @@ fn when_nothing_can_be_looked_at_a_person_is_asked_and_told_the_command() {
     assert!(play.claim("1"));
     play.sent("1", unknown());
     for _ in 0..3 {
-        play.feed(Event::LookFailed { message: "503".into() });
+        play.fail_to_look();
         play.wait_for_wake();
     }
     let (_, reason, message) = play.condition("Stalled").unwrap();
@@ -398,6 +448,36 @@ fn when_nothing_can_be_looked_at_a_person_is_asked_and_told_the_command() {
     assert!(message.contains("kubectl -n fleet annotate euicc forklift"), "{message}");
     play.ask_retry("now");
     assert_eq!(play.tick(), [Effect::Queue]);
+    assert!(play.claim("2"));
+}
+
+#[test]
+fn only_looks_that_fail_in_a_row_are_a_reason_to_ask_a_person() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    for _ in 0..4 {
+        play.observe(vec![found(LineState::Pending)]);
+        play.wait_for_wake();
+    }
+    play.fail_to_look();
+    assert!(play.condition("Stalled").is_none(), "one look failed, and the line was on its way before");
+}
+
+#[test]
+fn a_retry_from_before_the_question_is_no_answer_to_it() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.ask_retry("asked while it was being sent");
+    play.sent("1", unknown());
+    for _ in 0..3 {
+        play.fail_to_look();
+        play.wait_for_wake();
+    }
+    assert_eq!(play.condition("Stalled").unwrap().1, "SubmissionUnknown");
+    assert!(!play.tick().contains(&Effect::Queue), "nobody has said yet that the line is not active");
+    assert!(!play.claim("2"));
+    play.ask_retry("I know");
     assert!(play.claim("2"));
 }
 
@@ -445,7 +525,7 @@ fn silence_ends_with_the_result_timeout_and_a_late_answer_still_counts() {
     play.accept("op", "r");
     play.wait(SignedDuration::from_hours(25));
     assert_eq!(play.tick(), [Effect::Poll], "one last question");
-    play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
     assert_eq!(play.condition("Stalled").unwrap().1, "ResultTimeout");
     assert!(play.tick().is_empty());
     play.hear("r", "1", Verdict::Success);
@@ -458,7 +538,7 @@ fn after_a_timeout_a_retry_looks_before_it_sends() {
     let mut play = Play::one();
     play.accept("op", "r");
     play.wait(SignedDuration::from_hours(25));
-    play.feed(Event::Polled(Poll { devices: vec![(Progress::Pending, Line::NotAsked)] }));
+    play.poll(vec![(Progress::Pending, Line::NotAsked)]);
     play.ask_retry("now");
     assert!(!play.claim("2"));
     assert!(play.tick().contains(&Effect::Observe));
@@ -479,6 +559,50 @@ fn a_late_failure_of_an_earlier_attempt_does_not_end_the_present_one() {
     assert_eq!(play.state(), Some(OperationState::Accepted));
     play.hear("r2", "1", Verdict::Success);
     assert_eq!(play.ready(), ("True", "Activated"));
+}
+
+#[test]
+fn what_was_found_of_an_earlier_attempt_does_not_end_the_present_one() {
+    let mut play = Play::one();
+    play.accept("1", "r1");
+    let question = play.question();
+    play.hear("r1", "1", failure("REQUEST_FAILED.X"));
+    play.ask_retry("now");
+    play.accept("2", "r2");
+    let before = play.status().clone();
+    let devices = vec![(Progress::Failed, found(LineState::Inactive))];
+    assert!(play.feed(Event::Polled { question: question.clone(), devices }).is_empty());
+    assert!(play.feed(Event::LookFailed { question, message: "503".into() }).is_empty());
+    assert_eq!(play.status(), &before);
+}
+
+#[test]
+fn a_look_of_an_earlier_attempt_is_not_the_second_look_of_the_present_one() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    play.observe(vec![found(LineState::Inactive)]);
+    play.wait_for_wake();
+    let question = play.question();
+    assert!(play.observe(vec![found(LineState::Inactive)]).contains(&Effect::Queue));
+    assert!(play.claim("2"));
+    play.sent("2", unknown());
+    play.observe(vec![found(LineState::Inactive)]);
+    play.wait_for_wake();
+    let late = Event::Observed { question, lines: vec![found(LineState::Inactive)] };
+    assert!(!play.feed(late).contains(&Effect::Queue));
+}
+
+#[test]
+fn a_look_that_took_long_is_as_old_as_its_beginning() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", unknown());
+    let question = play.question();
+    play.observe(vec![found(LineState::Inactive)]);
+    play.wait_for_wake();
+    let late = Event::Observed { question, lines: vec![found(LineState::Inactive)] };
+    assert!(!play.feed(late).contains(&Effect::Queue), "it saw what the first look saw");
 }
 
 #[test]
@@ -546,7 +670,7 @@ mod deletion {
         assert!(play.claim("2"));
         play.sent("2", unknown());
         for _ in 0..2 {
-            play.feed(Event::Observed(vec![found(LineState::Active)]));
+            play.observe(vec![found(LineState::Active)]);
             play.wait_for_wake();
         }
         assert!(play.claim("3"));

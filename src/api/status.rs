@@ -92,6 +92,9 @@ pub struct Operation {
     /// How often in a row this request has been looked at, or released, without an end: it sets the back-off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: i32,
+    /// How many looks at it have failed in a row: ThingSpace could not be asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_looks: i32,
     /// Fingerprint of what is sent, salted with the resource's uid: an edit of a failed activation is a new attempt.
     pub fingerprint: String,
 }

@@ -28,11 +28,12 @@ struct Expected {
 pub struct Authenticator {
     client: Client,
     known: Mutex<HashMap<(String, String), Arc<Expected>>>,
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Authenticator {
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// Whether the message comes from who was given the password.
@@ -46,20 +47,28 @@ impl Authenticator {
         given: &CallbackCredentials,
     ) -> Result<bool, kube::Error> {
         let key = (namespace.to_owned(), secret.to_owned());
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(expected) = &known {
-            let fits = expected.fits(given);
-            let age = expected.read.elapsed();
-            // A password that does not fit may be a newer one.
-            if age < FRESH && (fits || age < AT_MOST_EVERY) {
-                return Ok(fits);
+        let arrived = Instant::now();
+        if let Some(expected) = self.remembered(&key) {
+            if expected.fits(given) && expected.read.elapsed() < FRESH {
+                return Ok(true);
             }
+            // A password that does not fit may be newer than what was read, so it is read again; not too often, though.
+            tokio::time::sleep(AT_MOST_EVERY.saturating_sub(expected.read.elapsed())).await;
+        }
+        let _one_at_a_time = self.reading.lock().await;
+        if let Some(expected) = self.remembered(&key).filter(|e| e.read >= arrived) {
+            return Ok(expected.fits(given));
         }
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let expected = Arc::new(Expected::from(api.get_opt(secret).await?));
+        let read = Instant::now();
+        let expected = Arc::new(Expected { read, ..Expected::from(api.get_opt(secret).await?) });
         let fits = expected.fits(given);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, expected);
         Ok(fits)
+    }
+
+    fn remembered(&self, key: &(String, String)) -> Option<Arc<Expected>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 }
 

@@ -12,7 +12,7 @@ mod authenticate;
 mod deliver;
 mod index;
 mod matching;
-mod routes;
+pub(crate) mod routes;
 mod tls;
 mod watch;
 

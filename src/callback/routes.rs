@@ -100,7 +100,7 @@ async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[
 }
 
 /// From ThingSpace's words to the state machine's.
-fn report(message: CallbackMessage) -> Report {
+pub(crate) fn report(message: CallbackMessage) -> Report {
     let profile = message.profile.unwrap_or_default();
     Report {
         request_id: message.request_id.map(|id| id.as_str().to_owned()),

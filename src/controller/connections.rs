@@ -140,14 +140,20 @@ pub fn build(
     if let Some(pem) = &material.certificates {
         endpoint = endpoint.with_ca_bundle(pem.as_bytes())?;
     }
-    let ledger = Arc::new(SecretLedger::new(&namespace, &spec.credentials_secret_ref.name, context));
-    let client = Client::new(endpoint, material.login.clone(), ledger, context.client_config.clone())?
-        .with_observer(context.metrics.clone());
+    let access = material.access(connection);
+    let client = match context.links.client_for(&access) {
+        Some(client) => client,
+        None => {
+            let ledger = Arc::new(SecretLedger::new(&namespace, &spec.credentials_secret_ref.name, context));
+            Client::new(endpoint, material.login.clone(), ledger, context.client_config.clone())?
+                .with_observer(context.metrics.clone())
+        }
+    };
     // The limits outlive a change of credentials: their minute has been spent already.
     let old = context.links.get(&namespace, &name).map(|old| Arc::clone(&old.pace));
     let pace = old.filter(|p| p.limits == spec.limits).unwrap_or_else(|| Arc::new(Pace::new(spec.limits)));
     let stop = context.stop.child_token();
-    let link = Arc::new(Link::new((namespace, name), material.basis(connection), client, pace, stop));
+    let link = Arc::new(Link::new((namespace, name), material.basis(connection), (access, client), pace, stop));
     context.links.put(Arc::clone(&link));
     context.tasks.spawn(dispatch::run(Arc::clone(&link), Arc::clone(context)));
     Ok(link)

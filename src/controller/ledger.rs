@@ -104,7 +104,7 @@ impl SecretLedger {
         if closes {
             self.metrics.connection_changed(connection_change::BREAKER_CLOSED);
             let message = "The credentials Secret has changed, so logins are tried again.".to_owned();
-            self.publisher.publish(&users[0], &Note { severity: Severity::Normal, reason: "LoginUnblocked", message });
+            self.tell(&users, &Note { severity: Severity::Normal, reason: "LoginUnblocked", message });
         }
         Ok(Some(answer))
     }
@@ -123,13 +123,12 @@ impl SecretLedger {
             }
         }
         if let LoginOutcome::Failed { reason } = outcome {
-            let open = record(holder).is_open();
-            self.failed(holder, reason, open);
+            self.failed(&users, reason, record(holder).is_open());
         }
         Ok(true)
     }
 
-    fn failed(&self, connection: &ThingSpaceConnection, why: &str, open: bool) {
+    fn failed(&self, users: &[ThingSpaceConnection], why: &str, open: bool) {
         self.metrics.connection_changed(connection_change::LOGIN_FAILED);
         if open {
             self.metrics.connection_changed(connection_change::BREAKER_OPENED);
@@ -138,8 +137,13 @@ impl SecretLedger {
             true => "no other login is tried until the credentials Secret changes, for five would lock the user",
             false => "one more is tried",
         };
-        let message = format!("A login to ThingSpace has failed: {why}; {next}.");
-        self.publisher.publish(connection, &Note { severity: Severity::Warning, reason: "LoginFailed", message });
+        let message = format!("A login to ThingSpace has failed: {}; {next}.", why.trim_end_matches('.'));
+        self.tell(users, &Note { severity: Severity::Warning, reason: "LoginFailed", message });
+    }
+
+    /// It concerns every connection of the Secret, whichever keeps the count.
+    fn tell(&self, users: &[ThingSpaceConnection], note: &Note) {
+        users.iter().for_each(|user| self.publisher.publish(user, note));
     }
 }
 

@@ -10,7 +10,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::Dispatcher, material::Basis, pace::Pace, preflight::Facts};
+use super::{
+    dispatch::Dispatcher,
+    material::{Access, Basis},
+    pace::Pace,
+    preflight::Facts,
+};
 use crate::thingspace::Client;
 
 /// Lookups (polls, looks at devices) of one connection at the same time.
@@ -39,6 +44,13 @@ impl Links {
     /// The live connection of that name, or why there cannot be one; `None`: it is yet to be looked at.
     pub fn find(&self, namespace: &str, name: &str) -> Option<Result<Arc<Link>, String>> {
         self.map().get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// A client that some live connection has for the same access: one session serves all.
+    pub fn client_for(&self, access: &Access) -> Option<Client> {
+        let map = self.map();
+        let link = map.values().flatten().find(|link| link.access == *access)?;
+        Some(link.client.clone())
     }
 
     /// The names of all live connections.
@@ -78,6 +90,7 @@ pub struct Link {
     pub name: String,
     /// What it was built from; anything else needs another link.
     pub basis: Basis,
+    pub access: Access,
     pub client: Client,
     pub pace: Arc<Pace>,
     pub dispatcher: Dispatcher,
@@ -111,11 +124,18 @@ struct Checks {
 
 impl Link {
     /// A link that has yet to be checked.
-    pub fn new((namespace, name): Key, basis: Basis, client: Client, pace: Arc<Pace>, stop: CancellationToken) -> Self {
+    pub fn new(
+        (namespace, name): Key,
+        basis: Basis,
+        (access, client): (Access, Client),
+        pace: Arc<Pace>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             namespace,
             name,
             basis,
+            access,
             client,
             pace,
             dispatcher: Dispatcher::default(),

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{activations::Error, context::Context, links::Link, request::ids, tenancy};
 use crate::{
-    activation::{Effect, Event, Line, LineState, Poll, Progress},
+    activation::{Effect, Event, Line, LineState, Progress, Question},
     api::{ActivationStatus, DeviceId, DeviceResult, DeviceStatus, EuiccActivation, IdKind},
     cluster::Recorded,
     thingspace::{self, CallError, RequestId, RequestProgress, wire::DeviceRecord},
@@ -16,6 +16,8 @@ use crate::{
 /// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation. `false`: there is nobody to
 /// ask.
 pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<bool, Error> {
+    let status = object.status.clone().unwrap_or_default();
+    let Some(question) = Question::about(&status, Timestamp::now()) else { return Ok(true) };
     let (namespace, connection) = object.connection_key();
     let found = context.connection(&namespace, &connection);
     let own = object.namespace().unwrap_or_default();
@@ -30,7 +32,7 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
             }
             Some(_) => return Ok(false),
         };
-        context.recorder.record(Arc::clone(object), &Event::LookFailed { message }).await?;
+        context.recorder.record(Arc::clone(object), &Event::LookFailed { question, message }).await?;
         return Ok(true);
     };
     let Some(mut work) = context.begin(object) else { return Ok(true) };
@@ -38,11 +40,19 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
         let Ok(_permit) = link.lookups.acquire().await else { return };
+        // When its turn has come: what was seen is no older than that.
+        let question = Question { asked_at: Timestamp::now(), ..question };
         let found = match effect {
-            Effect::Poll => poll(&object, &link).await,
-            _ => observe(&object, &link).await,
+            Effect::Poll => {
+                let devices = poll(&object, &link).await;
+                devices.map(|devices| Event::Polled { question: question.clone(), devices })
+            }
+            _ => {
+                let lines = observe(&object, &link).await;
+                lines.map(|lines| Event::Observed { question: question.clone(), lines })
+            }
         };
-        let event = found.unwrap_or_else(|error| Event::LookFailed { message: error.to_string() });
+        let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
         match context.recorder.record(Arc::clone(&object), &event).await {
             Ok(Recorded::Written(written, _)) => work.wrote(&written),
             Ok(_) => {}
@@ -53,7 +63,7 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
 }
 
 /// Contract 9.1, then 9.2 for what the request's status cannot tell.
-async fn poll(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+async fn poll(object: &EuiccActivation, link: &Link) -> Result<Vec<(Progress, Line)>, CallError> {
     let status = object.status.clone().unwrap_or_default();
     let account = &object.spec.account_name;
     let id = status.request_id.as_deref().and_then(|id| RequestId::new(id).ok());
@@ -70,7 +80,7 @@ async fn poll(object: &EuiccActivation, link: &Link) -> Result<Event, CallError>
         let line = if look { line(account, device, None, link).await? } else { Line::NotAsked };
         devices.push((progress, line));
     }
-    Ok(Event::Polled(Poll { devices }))
+    Ok(devices)
 }
 
 fn deadline_passed(status: &ActivationStatus) -> bool {
@@ -82,7 +92,12 @@ fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
     let is_it =
         |ids: &[crate::thingspace::wire::DeviceId]| from_wire(ids).iter().any(|i| device.device_ids.contains(i));
     let own = request.devices.iter().find(|d| is_it(&d.ids)).map(|d| d.progress);
-    match own.unwrap_or(request.overall) {
+    self::progress(own.unwrap_or(request.overall))
+}
+
+/// In the state machine's words.
+pub(crate) fn progress(progress: thingspace::Progress) -> Progress {
+    match progress {
         thingspace::Progress::Pending => Progress::Pending,
         thingspace::Progress::Succeeded => Progress::Succeeded,
         thingspace::Progress::Failed => Progress::Failed,
@@ -91,7 +106,7 @@ fn progress_of(device: &DeviceStatus, request: &RequestProgress) -> Progress {
 }
 
 /// Contract 9.4: the devices, and their history since the claim.
-async fn observe(object: &EuiccActivation, link: &Link) -> Result<Event, CallError> {
+async fn observe(object: &EuiccActivation, link: &Link) -> Result<Vec<Line>, CallError> {
     let status = object.status.clone().unwrap_or_default();
     let claimed_at = status.operation.as_ref().map(|o| o.claimed_at.0);
     let mut lines = Vec::with_capacity(status.devices.len());
@@ -100,7 +115,7 @@ async fn observe(object: &EuiccActivation, link: &Link) -> Result<Event, CallErr
         let line = if open { line(&object.spec.account_name, device, claimed_at, link).await? } else { Line::NotAsked };
         lines.push(line);
     }
-    Ok(Event::Observed(lines))
+    Ok(lines)
 }
 
 async fn line(
@@ -111,8 +126,7 @@ async fn line(
 ) -> Result<Line, CallError> {
     let ids = ids(device);
     let Some(record) = link.client.find_device(account, &ids).await? else { return Ok(Line::NotFound) };
-    let state = state(&record);
-    let attempted = match (state, history_since, ids.first()) {
+    let attempted = match (state(&record), history_since, ids.first()) {
         (LineState::Inactive | LineState::Other, Some(since), Some(id)) => {
             let history = link.client.history(id, since, Timestamp::now()).await?;
             history.provisioning_history.iter().any(|e| {
@@ -122,14 +136,23 @@ async fn line(
         }
         _ => false,
     };
+    let mut line = found(&record);
+    if let Line::Found { attempted: seen, .. } = &mut line {
+        *seen = attempted;
+    }
+    Ok(line)
+}
+
+/// What a record of the device list says of a line.
+pub(crate) fn found(record: &DeviceRecord) -> Line {
     let carrier = record.carrier_informations.first();
-    Ok(Line::Found {
-        state,
+    Line::Found {
+        state: state(record),
         device_ids: from_wire(&record.device_ids),
         service_plan: carrier.and_then(|c| c.service_plan.clone()),
         carrier_name: carrier.and_then(|c| c.carrier_name.clone()),
-        attempted,
-    })
+        attempted: false,
+    }
 }
 
 fn state(record: &DeviceRecord) -> LineState {

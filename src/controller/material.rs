@@ -39,6 +39,11 @@ pub struct CallbackCredentials {
     pub password: SecretString,
 }
 
+/// What a session is opened with and where: links that have it in common share the session, for ThingSpace may keep
+/// only one of a user (contract 2.2, 12 #10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access(Uuid);
+
 /// What a link was built from, by content: a Secret that is only labelled anew needs no new link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
@@ -57,6 +62,14 @@ impl Material {
             login: self.login.version.clone(),
             rest: Uuid::new_v5(&Uuid::NAMESPACE_OID, rest.as_bytes()),
         }
+    }
+
+    /// What stands for the session that it takes.
+    pub fn access(&self, connection: &ThingSpaceConnection) -> Access {
+        let spec = &connection.spec;
+        let place = json!([spec.endpoint, spec.oauth_base(), spec.insecure_endpoint, self.certificates]);
+        let user = json!([connection.namespace(), spec.credentials_secret_ref.name, self.login.version]);
+        Access(Uuid::new_v5(&Uuid::NAMESPACE_OID, json!([place, user]).to_string().as_bytes()))
     }
 }
 

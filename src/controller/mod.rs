@@ -19,7 +19,7 @@ mod farewell;
 mod leader;
 mod ledger;
 mod links;
-mod lookup;
+pub(crate) mod lookup;
 mod material;
 mod pace;
 mod preflight;

@@ -86,26 +86,23 @@ impl Report {
         };
         let secret = &connection.spec.credentials_secret_ref.name;
         let namespace = connection.namespace().unwrap_or_default();
-        match problem {
-            CredentialsProblem::LoginBlocked { .. } => {
-                let message = format!(
-                    "{problem}. Correct the credentials Secret {secret}; if it is right as it is, allow two more logins with: kubectl -n \
-                     {namespace} annotate secret {secret} --overwrite euicc-operator.io/retry=\"$(date +%s)\""
-                );
-                let short = Some(format!("{problem}. Correct the credentials Secret {secret}."));
-                Self { short, ..Self::failed("LoginBlocked", &message, true) }
-            }
-            CredentialsProblem::TokenRefused { .. } => Self::failed(
-                "TokenRefused",
-                &format!("{problem}. Correct clientId and clientSecret in Secret {secret}."),
-                false,
+        let (reason, keys) = match problem {
+            CredentialsProblem::LoginBlocked { .. } => ("LoginBlocked", ""),
+            CredentialsProblem::TokenRefused { .. } => ("TokenRefused", "clientId and clientSecret in "),
+            _ => ("LoginRefused", "username and password in "),
+        };
+        let problem = problem.to_string();
+        let short = format!("{}. Correct {keys}the credentials Secret {secret}", problem.trim_end_matches('.'));
+        let blocked = reason == "LoginBlocked";
+        let next = match blocked {
+            true => format!(
+                "; if it is right as it is, allow two more logins with: kubectl -n {namespace} annotate secret {secret} \
+                 --overwrite euicc-operator.io/retry=\"$(date +%s)\""
             ),
-            _ => Self::failed(
-                "LoginRefused",
-                &format!("{problem}. Correct username and password in Secret {secret}."),
-                false,
-            ),
-        }
+            false => ".".to_owned(),
+        };
+        let message = format!("{}{}{next}", short[..1].to_uppercase(), &short[1..]);
+        Self { short: Some(format!("{short}.")), ..Self::failed(reason, &message, blocked) }
     }
 
     /// The credentials, or what they are read from, are no good.

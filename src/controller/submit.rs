@@ -110,7 +110,8 @@ fn react(answer: &Result<RequestId, CallError>, link: &Link, context: &Context) 
             }
         }
         Err(CallError::NotSent { cause: NotSent::Credentials(problem) }) => {
-            link.checked(Readiness::Not(format!("{problem}.")), None);
+            let why = problem.to_string();
+            link.checked(Readiness::Not(format!("{}.", why.trim_end_matches('.'))), None);
             link.distrust();
             context.trigger_connection(&link.namespace, &link.name);
         }

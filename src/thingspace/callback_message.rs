@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::error::{ErrorClass, ErrorCode};
 use super::line_state::LineState;
 use super::request::RequestId;
-use super::text;
 use super::wire::DeviceId;
+use crate::text;
 
 /// The longest body that [`CallbackMessage::parse`] reads: over a hundred times a usual message.
 pub const MAX_CALLBACK_BODY: usize = 256 * 1024;

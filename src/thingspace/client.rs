@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::auth::Auth;
 use super::call::Call;
@@ -14,13 +13,11 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::error::CallError;
 use super::ledger::LoginLedger;
 use super::observer::CallObserver;
+use super::read;
 use super::reply::Reply;
 use super::request::{Claim, RequestId, RequestProgress};
 use super::transport::Transport;
-use super::wire::{
-    Accepted, Account, ActivateRequest, CallbackListener, DeactivateRequest, RegisterCallback, RequestStatus,
-    ServicePlan,
-};
+use super::wire::{Account, ActivateRequest, CallbackListener, DeactivateRequest, RegisterCallback, ServicePlan};
 
 /// One connection to ThingSpace: one token, one session, however many callers and clones. Dropping a call's future
 /// does not abort a login that it has begun.
@@ -94,11 +91,7 @@ impl Client {
     pub async fn request_status(&self, account: &str, request: &RequestId) -> Result<RequestProgress, CallError> {
         for version in ["v2", "v1"] {
             let path = [version, "accounts", account, "requests", request.as_str(), "status"];
-            let read = |reply: &Reply| match reply.is_unknown_request() {
-                true => Ok(None),
-                false => reply.json::<RequestStatus>().map(Some),
-            };
-            if let Some(status) = self.auth.call("request_status", Call::get(&path), read).await? {
+            if let Some(status) = self.auth.call("request_status", Call::get(&path), read::request_status).await? {
                 return Ok(status.into());
             }
         }
@@ -107,16 +100,7 @@ impl Client {
 
     /// The account's callback registrations, with their passwords (contract 6.1).
     pub async fn callbacks(&self, account: &str) -> Result<Vec<CallbackListener>, CallError> {
-        let read = |reply: &Reply| {
-            match reply.value()? {
-                None => Ok(Vec::new()),
-                // The official SDK reads one object, so one may come.
-                Some(one @ Value::Object(_)) => serde_json::from_value(one).map(|one| vec![one]),
-                Some(many) => serde_json::from_value(many),
-            }
-            .map_err(|_| reply.unreadable())
-        };
-        self.auth.call("callbacks", Call::get(&["v1", "callbacks", account]), read).await
+        self.auth.call("callbacks", Call::get(&["v1", "callbacks", account]), read::callbacks).await
     }
 
     /// Registers a callback listener: the account has one for each service (contract 6.1).
@@ -168,10 +152,6 @@ impl Client {
     ) -> Result<RequestId, CallError> {
         let path = ["v1", "devices", "profile", "actions", action];
         let call = Call { claim: Some(claim), ..Call::post(&path, request)? };
-        let read = |reply: &Reply| {
-            let accepted: Accepted = reply.json()?;
-            RequestId::new(accepted.request_id).map_err(|_| reply.unreadable())
-        };
-        self.auth.call(action, call, read).await
+        self.auth.call(action, call, read::accepted).await
     }
 }

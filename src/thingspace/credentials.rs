@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::text;
+use crate::text;
 
 /// What ThingSpace asks for (contract 2): neither printable nor left in memory.
 #[derive(Clone, Debug)]

@@ -192,7 +192,7 @@ pub struct ErrorCode {
 impl ErrorCode {
     /// Takes a code apart.
     pub fn new(raw: &str) -> Self {
-        let raw = super::text::clean(raw);
+        let raw = crate::text::clean(raw);
         let segments: Vec<&str> = raw.split('.').collect();
         let class_of = |segment: &&str| match segment.to_ascii_uppercase().as_str() {
             "INPUT_INVALID" => Some(ErrorClass::InputInvalid),

@@ -1,18 +1,15 @@
 //! Finding one device and its past (contract 9.2 and 9.3).
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::call::Call;
 use super::client::Client;
 use super::error::{CallError, NotSent};
-use super::reply::Reply;
-use super::wire::{DeviceId, DeviceList, DeviceListRequest, DeviceRecord, History, HistoryRequest};
+use super::read::{self, is_one_of};
+use super::wire::{DeviceId, DeviceListRequest, DeviceRecord, History, HistoryRequest};
 
 /// Contract 12 #13.
 const SEARCH_ORDER: [&str; 4] = ["iccid", "imei", "eid", "mdn"];
-/// Codes for a device that is unknown, or not in the account that was asked about.
-const NOT_FOUND: [&str; 2] = ["REQUEST_FAILED.DeviceNotFound", "INPUT_INVALID.Device.Account.Invalid"];
 /// RFC 3339, as ThingSpace's samples have it.
 const WHOLE_SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
 /// Codes for an identifier that cannot be looked for.
@@ -52,24 +49,13 @@ impl Client {
             latest: latest.strftime(WHOLE_SECONDS).to_string(),
         };
         let path = ["v1", "devices", "history", "actions", "list"];
-        let read = |reply: &Reply| match reply.json() {
-            Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(History::default()),
-            result => result,
-        };
-        self.auth.call("history", Call::post(&path, &request)?, read).await
+        self.auth.call("history", Call::post(&path, &request)?, read::history).await
     }
 
     async fn find_by(&self, account: &str, id: &DeviceId) -> Result<Option<DeviceRecord>, CallError> {
         let request = DeviceListRequest { account_name: Some(account.to_owned()), device_id: Some(id.clone()) };
         let path = ["v1", "devices", "actions", "list"];
-        let read = |reply: &Reply| match reply.json::<Value>() {
-            // Any object reads as an empty list, and "no such device" is too weighty to be guessed.
-            Ok(list) if list.get("devices").or(list.get("hasMoreData")).is_none() => Err(reply.unreadable()),
-            Ok(list) => serde_json::from_value::<DeviceList>(list).map_err(|_| reply.unreadable()),
-            Err(error) if is_one_of(&error, &NOT_FOUND) => Ok(DeviceList::default()),
-            Err(error) => Err(error),
-        };
-        let list = self.auth.call("find_device", Call::post(&path, &request)?, read).await?;
+        let list = self.auth.call("find_device", Call::post(&path, &request)?, read::devices).await?;
         let named = |record: &DeviceRecord| record.device_ids.iter().any(|known| same(known, id));
         let mut devices = list.devices;
         match devices.len() {
@@ -88,8 +74,4 @@ fn contradicts(record: &DeviceRecord, ids: &[&DeviceId]) -> bool {
     let shares_kind = |known: &DeviceId| ids.iter().any(|id| id.kind.eq_ignore_ascii_case(&known.kind));
     let shares_id = |known: &DeviceId| ids.iter().any(|id| same(id, known));
     record.device_ids.iter().any(shares_kind) && !record.device_ids.iter().any(shares_id)
-}
-
-fn is_one_of(error: &CallError, codes: &[&str]) -> bool {
-    matches!(error, CallError::Refused { code, .. } if codes.iter().any(|known| code.is(known)))
 }

@@ -13,14 +13,16 @@ mod credentials;
 mod endpoint;
 mod error;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod ledger;
 mod line_state;
 mod lookup;
 mod observer;
 mod pass;
+mod read;
 mod reply;
 mod request;
-mod text;
 mod transport;
 pub mod wire;
 

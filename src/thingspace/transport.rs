@@ -13,7 +13,7 @@ use super::config::ClientConfig;
 use super::endpoint::{Endpoint, EndpointError};
 use super::error::{CallError, NotSent, Outcome};
 use super::observer::{CallObserver, CallReport};
-use super::text;
+use crate::text;
 
 const USER_AGENT: &str = concat!("euicc-operator/", env!("CARGO_PKG_VERSION"));
 /// Shorter than what servers usually allow: a request on a connection that the server has just given up would

@@ -50,7 +50,12 @@ impl Namespace {
     /// `kubectl wait` for a condition, as a pipeline does it: `Ready`, `Stalled`, `Ready=False`.
     pub async fn wait(&self, condition: &str, object: &str) {
         let flags = [format!("--for=condition={condition}"), format!("--timeout={}s", LONG.as_secs())];
-        self.kubectl(&["wait", &flags[0], &flags[1], object]).await.success();
+        // It looks into the API server's cache, which may not know yet what was created a moment ago.
+        let known = async || match self.kubectl(&["wait", &flags[0], &flags[1], object]).await {
+            output if output.stderr.contains("(NotFound)") => Err(output),
+            output => Ok(output),
+        };
+        eventually(&format!("{object} is known"), 2 * LONG, known).await.success();
     }
 
     /// Does what a message of the operator says: runs the command at its end, as it stands, in a shell.
@@ -81,10 +86,12 @@ impl Namespace {
         events.await.into_iter().filter_map(|e| e.note).collect()
     }
 
-    /// What the operator has asked the API server about this namespace, after the first `skip` requests.
+    /// What the operator has asked the API server about this namespace, after the first `skip` requests; without its
+    /// looks at the connection's Secrets, which belong to no activation.
     pub fn asked(&self, skip: usize) -> BTreeMap<String, usize> {
+        let counts = |e: &AuditEvent| e.verb != "watch" && e.object_ref.resource != "secrets";
         let mut asked = BTreeMap::new();
-        for event in self.requests().iter().skip(skip).filter(|e| e.is_by_operator() && e.verb != "watch") {
+        for event in self.requests().iter().skip(skip).filter(|e| e.is_by_operator() && counts(e)) {
             *asked.entry(event.what()).or_default() += 1;
         }
         asked

@@ -24,6 +24,6 @@ pub use operator::{Admin, Callback, Controller, operator};
 pub use process::Process;
 pub use reliability::reliability;
 pub use scene::Scene;
-pub use simulator::{ACTIVATE, Entry, HELD, Simulator, http_client};
+pub use simulator::{ACTIVATE, CLOSED_BOOKS, Entry, HELD, QUICK, Simulator, http_client};
 pub use wait::{LONG, SHORT, Seen, eventually};
 pub use wiretap::Wiretap;

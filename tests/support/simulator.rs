@@ -12,8 +12,13 @@ use super::{Process, SHORT, fixtures, operator::defaults};
 /// Path of the request that starts a bill.
 pub const ACTIVATE: &str = "/devices/profile/actions/activate";
 
-/// Flags with which no request comes to its end before [`Simulator::let_finish`].
-pub const HELD: &[&str] = &["--activation-time", "10m"];
+/// Flags with which no request comes to its end before [`Simulator::let_finish`]. Like [`QUICK`], what a slow machine
+/// could not take in time is delivered again soon.
+pub const HELD: &[&str] = &["--activation-time", "10m", "--callback-retries", "observed"];
+/// Flags with which requests come to their end at once.
+pub const QUICK: &[&str] = &["--activation-time", "50ms", "--callback-retries", "observed"];
+/// Shows nobody its plans and pools, so that a wrong one is refused only when it is sent.
+pub const CLOSED_BOOKS: &[&str] = &["--fault", "account:status=500", "--fault", "plans:status=500"];
 
 /// A ThingSpace of its own for one test.
 pub struct Simulator {

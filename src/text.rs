@@ -1,10 +1,10 @@
-//! Foreign text on its way to people.
+//! Foreign text on its way to people: into messages, events, logs and status.
 
 /// The most characters that are kept of a foreign text.
-pub(super) const LIMIT: usize = 300;
+pub(crate) const LIMIT: usize = 300;
 
 /// `foreign` on one line, without control characters, cut at [`LIMIT`].
-pub(super) fn clean(foreign: &str) -> String {
+pub(crate) fn clean(foreign: &str) -> String {
     let printable = |c: char| {
         if c.is_control() || is_format(c) { ' ' } else { c }
     };
