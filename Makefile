@@ -1,7 +1,7 @@
 # What can be done here. Each target is one command, to be read and run by hand as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint generate controlplane
+.PHONY: help demo demo-stop test soak lint generate controlplane
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo-stop: ## end what `make demo KEEP=1` has left up
 
 test: ## format, clippy, and all tests, those on a real Kubernetes API server included
 	@scripts/test.sh
+
+soak: ## the random trials of `make test` for longer (DURATION=10m), on new seeds; a failure prints its EUICC_SEED
+	EUICC_SOAK=$(or $(DURATION),10m) EUICC_MODEL_FAULTS=1 cargo test --locked --lib -- --nocapture activation::tests fuzz::tests
 
 lint: ## format and clippy
 	cargo fmt --check

@@ -48,5 +48,8 @@ title "Tests"
 status=0
 cargo test "${tests[@]}" --doc || status=$?
 cargo test "${tests[@]}" --no-fail-fast --lib --bins --tests || status=$?
-((status)) || cat "$(target)"/reliability/*.txt # what was tried how often
+if ((status == 0)); then # what was tried how often, and what was found
+	printf '%-20s %10s %10s %10s %6s %6s\n' family runs faults duplicates lost stuck
+	cat "$(target)"/reliability/*.txt
+fi
 exit $status

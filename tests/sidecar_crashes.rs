@@ -35,5 +35,5 @@ async fn an_answer_that_was_not_acknowledged_comes_again_and_one_that_was_is_wri
         scene.simulator.advance(301).await;
         scene.namespace.until("forklift", place, |o| holds(o, "Ready")).await;
     }
-    reliability("sidecar crashes", &format!("{} places: acknowledged and lost 0", places.len()));
+    reliability("sidecar-crashes", places.len(), places.len());
 }
