@@ -194,6 +194,8 @@ pub enum Line {
         carrier_name: Option<String>,
         /// Whether the provisioning history shows an attempt since the claim.
         attempted: bool,
+        /// Another activation that the line belongs to: namespace/name.
+        owner: Option<String>,
     },
 }
 

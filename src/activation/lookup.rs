@@ -63,10 +63,15 @@ impl Machine<'_> {
 
     /// Takes the line's own state for the answer, where it is one. True when the device has its result.
     fn settle_by_line(&mut self, index: usize, line: &Line) -> bool {
-        let Line::Found { state, device_ids, service_plan, carrier_name, .. } = line else { return false };
+        let Line::Found { state, device_ids, service_plan, carrier_name, owner, .. } = line else { return false };
         let action = self.status.operation.as_ref().map_or(Action::Activate, |o| o.action);
         match (action, state) {
             (Action::Activate, LineState::Active) => {
+                if let Some(owner) = owner {
+                    let text = format!("the line is active already, and belongs to EuiccActivation {owner}");
+                    self.fail(index, "REQUEST_FAILED.DeviceAlreadyActive", &text);
+                    return true;
+                }
                 if let (Some(wanted), Some(actual)) = (&self.subject.spec.service_plan, service_plan)
                     && wanted != actual
                 {

@@ -154,7 +154,14 @@ fn unknown() -> Outcome {
 }
 
 fn found(state: LineState) -> Line {
-    Line::Found { state, device_ids: vec![mdn("5550001111")], service_plan: None, carrier_name: None, attempted: false }
+    Line::Found {
+        state,
+        device_ids: vec![mdn("5550001111")],
+        service_plan: None,
+        carrier_name: None,
+        attempted: false,
+        owner: None,
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use super::context::is_older;
 use crate::{
     activation::{POSTS_A_DAY, in_the_last_day},
-    api::{DeviceId, DeviceResult, EuiccActivation, OperationState},
+    api::{DeviceId, DeviceResult, DeviceStatus, EuiccActivation, OperationState},
 };
 
 /// Namespace and name of an activation.
@@ -33,6 +33,8 @@ struct Entry {
     ids: Vec<DeviceId>,
     /// Those that nobody else may have.
     held: HashSet<DeviceId>,
+    /// Those of them that are active.
+    active: HashSet<DeviceId>,
     submissions: Vec<Timestamp>,
     reserved: Reserved,
 }
@@ -106,6 +108,18 @@ impl Devices {
     /// What stands against sending this activation.
     pub fn conflict(&self, object: &EuiccActivation, now: Timestamp) -> Option<Conflict> {
         self.book().conflict(object, now)
+    }
+
+    /// The other activation that an active line belongs to: one that has it active, or, where ThingSpace refused ours,
+    /// one whose request is under way.
+    pub fn owner(&self, object: &EuiccActivation, device: &DeviceStatus) -> Option<Key> {
+        let (book, own) = (self.book(), key(object));
+        let refused = device.fault_code.is_some();
+        let others = device.device_ids.iter().filter_map(|id| Some((id, book.by_device.get(id)?)));
+        others.flat_map(|(id, keys)| keys.iter().map(move |key| (id, key))).find_map(|(id, key)| {
+            let entry = book.entries.get(key).filter(|_| *key != own)?;
+            (entry.active.contains(id) || (refused && entry.has(id))).then(|| key.clone())
+        })
     }
 
     /// Takes the devices of an activation that is about to be sent, so that no other one takes them at the same time.
@@ -196,12 +210,15 @@ impl Entry {
             DeviceResult::Failed | DeviceResult::Deactivated => false,
         };
         let held = status.devices.iter().filter(|d| holds(d.result)).flat_map(|d| d.device_ids.clone()).collect();
+        let active = status.devices.iter().filter(|d| d.result == DeviceResult::Active);
+        let active = active.flat_map(|d| d.device_ids.clone()).collect();
         let given = object.spec.devices.iter().flat_map(|d| d.device_ids.clone());
         let minted = status.devices.iter().flat_map(|d| d.device_ids.clone());
         let ids: BTreeSet<DeviceId> = given.chain(minted).collect();
         Self {
             ids: ids.into_iter().collect(),
             held,
+            active,
             submissions: status.submissions.iter().map(|t| t.0).collect(),
             reserved: Reserved::No,
         }

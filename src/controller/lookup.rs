@@ -44,11 +44,14 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
         let question = Question { asked_at: Timestamp::now(), ..question };
         let found = match effect {
             Effect::Poll => {
-                let devices = poll(&object, &link).await;
+                let mut devices = poll(&object, &link).await;
+                let lines = devices.iter_mut().flatten().map(|(_, line)| line);
+                name_owners(lines, &object, &context);
                 devices.map(|devices| Event::Polled { question: question.clone(), devices })
             }
             _ => {
-                let lines = observe(&object, &link).await;
+                let mut lines = observe(&object, &link).await;
+                name_owners(lines.iter_mut().flatten(), &object, &context);
                 lines.map(|lines| Event::Observed { question: question.clone(), lines })
             }
         };
@@ -60,6 +63,16 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
         }
     });
     Ok(true)
+}
+
+/// An active line may be another activation's: ThingSpace's refusal is then the last guard, and says nothing of whose.
+fn name_owners<'a>(lines: impl Iterator<Item = &'a mut Line>, object: &EuiccActivation, context: &Context) {
+    let devices = object.status.iter().flat_map(|s| &s.devices);
+    for (line, device) in lines.zip(devices) {
+        if let Line::Found { state: LineState::Active, owner, .. } = line {
+            *owner = context.devices.owner(object, device).map(|(namespace, name)| format!("{namespace}/{name}"));
+        }
+    }
 }
 
 /// Contract 9.1, then 9.2 for what the request's status cannot tell.
@@ -152,6 +165,7 @@ pub(crate) fn found(record: &DeviceRecord) -> Line {
         service_plan: carrier.and_then(|c| c.service_plan.clone()),
         carrier_name: carrier.and_then(|c| c.carrier_name.clone()),
         attempted: false,
+        owner: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn a_line_that_is_active_on_another_plan_is_no_success() {
         service_plan: Some("Gold".into()),
         carrier_name: None,
         attempted: false,
+        owner: None,
     };
     play.poll(vec![(Progress::Failed, line)]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
@@ -255,9 +256,29 @@ fn foreign_words_become_one_bounded_line() {
         service_plan: Some(long.clone()),
         carrier_name: Some(long),
         attempted: false,
+        owner: None,
     };
     play.poll(vec![(Progress::Succeeded, line)]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
     assert_eq!(reason, "ActivationFailed");
     assert!(message.len() < 2_000 && !message.contains(char::is_control), "{} bytes", message.len());
+}
+
+#[test]
+fn a_line_that_belongs_to_another_activation_is_no_success_and_the_other_is_named() {
+    let mut play = Play::one();
+    play.accept("op", "r");
+    play.hear("r", "1", failure("REQUEST_FAILED.DeviceAlreadyActive"));
+    let line = Line::Found {
+        state: LineState::Active,
+        device_ids: vec![],
+        service_plan: None,
+        carrier_name: None,
+        attempted: false,
+        owner: Some("fleet/first".into()),
+    };
+    play.poll(vec![(Progress::Failed, line)]);
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "ActivationFailed");
+    assert!(message.contains("fleet/first"), "{message}");
 }

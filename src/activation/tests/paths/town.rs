@@ -181,7 +181,14 @@ impl Town {
             (None, false) => LineState::Inactive,
         };
         let device_ids = line.plan.iter().map(|_| mdn(&format!("555000111{i}"))).collect();
-        Line::Found { state, device_ids, service_plan: line.plan.clone(), carrier_name: None, attempted: false }
+        Line::Found {
+            state,
+            device_ids,
+            service_plan: line.plan.clone(),
+            carrier_name: None,
+            attempted: false,
+            owner: None,
+        }
     }
 
     /// Nothing goes wrong any more, until nothing happens any more.
