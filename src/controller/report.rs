@@ -20,6 +20,7 @@ use super::{
 use crate::{
     activation::{Note, Severity},
     api::{AccountStatus, ThingSpaceConnection},
+    cluster::conflict,
     telemetry::connection_change,
     thingspace::{CallError, CredentialsProblem, NotSent},
 };
@@ -190,7 +191,7 @@ pub async fn report(connection: &ThingSpaceConnection, report: Report, context: 
         return Ok(());
     }
     let status = json!({"observedGeneration": generation, "conditions": conditions, "accounts": accounts});
-    write(connection, status, context).await?;
+    write(connection, json!({ "status": status }), context).await?;
     let before = old.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.reason.as_str());
     if before != Some(reason) {
         let namespace = connection.namespace();
@@ -209,7 +210,13 @@ pub async fn report_namespaces(connection: &ThingSpaceConnection, context: &Cont
     if conditions == status.conditions {
         return Ok(());
     }
-    write(connection, json!({ "conditions": conditions }), context).await
+    // The cache may be older than the last report, which must not be undone: its watch event brings us back here.
+    let version = &connection.metadata.resource_version;
+    let patch = json!({"metadata": {"resourceVersion": version}, "status": {"conditions": conditions}});
+    match write(connection, patch, context).await {
+        Err(error) if conflict(&error) => Ok(()),
+        written => written,
+    }
 }
 
 fn set_namespaces(conditions: &mut Vec<Condition>, connection: &ThingSpaceConnection, context: &Context) {
@@ -223,12 +230,11 @@ fn set_namespaces(conditions: &mut Vec<Condition>, connection: &ThingSpaceConnec
 
 async fn write(
     connection: &ThingSpaceConnection,
-    status: serde_json::Value,
+    patch: serde_json::Value,
     context: &Context,
 ) -> Result<(), kube::Error> {
     let namespace = connection.namespace().unwrap_or_default();
     let api: Api<ThingSpaceConnection> = Api::namespaced(context.clients.calls.clone(), &namespace);
-    let patch = json!({ "status": status });
     match api.patch_status(&connection.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),

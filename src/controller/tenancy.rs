@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -49,6 +50,9 @@ impl Namespaces {
     }
 }
 
+/// How soon namespaces are listed again where that is forbidden.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 async fn watch(context: Arc<Context>) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.clients.watches.clone());
     let events = watcher(api, watcher::Config::default()).default_backoff();
@@ -72,12 +76,20 @@ async fn watch(context: Arc<Context>) {
             Err(error) => {
                 // A watch that breaks off is resumed; one that cannot begin needs someone to act.
                 let mut state = context.namespaces.state();
-                if state.known.is_none() && state.problem.is_none() {
+                let never_listed = state.known.is_none();
+                let is_news = never_listed && state.problem.is_none();
+                if is_news {
                     tracing::warn!(%error, "namespaces cannot be listed, so allowedNamespaces.selector admits nobody");
                     state.problem = Some(refusal(&error));
-                    drop(state);
+                }
+                drop(state);
+                if is_news {
                     context.trigger_connections(|c| selector(c).is_some());
                     context.trigger_guests(None);
+                }
+                if never_listed {
+                    // The watch's own back-off starts anew with each try: it would ask every second for ever.
+                    tokio::time::sleep(ASK_AGAIN_AFTER).await;
                 }
             }
         }
