@@ -75,25 +75,32 @@ async fn watch(context: Arc<Context>) {
             Ok(watcher::Event::Delete(_)) => {} // its activations go with it
             Err(error) => {
                 // A watch that breaks off is resumed; one that cannot begin needs someone to act.
-                let mut state = context.namespaces.state();
-                let never_listed = state.known.is_none();
-                let is_news = never_listed && state.problem.is_none();
-                if is_news {
-                    tracing::warn!(%error, "namespaces cannot be listed, so allowedNamespaces.selector admits nobody");
-                    state.problem = Some(refusal(&error));
-                }
-                drop(state);
-                if is_news {
-                    context.trigger_connections(|c| selector(c).is_some());
-                    context.trigger_guests(None);
-                }
-                if never_listed {
+                if unlisted(&error, &context) {
                     // The watch's own back-off starts anew with each try: it would ask every second for ever.
                     tokio::time::sleep(ASK_AGAIN_AFTER).await;
                 }
             }
         }
     }
+}
+
+/// Says, once, that namespaces cannot be listed; `false`: they have been.
+fn unlisted(error: &watcher::Error, context: &Context) -> bool {
+    let mut state = context.namespaces.state();
+    if state.known.is_some() {
+        return false;
+    }
+    let is_news = state.problem.is_none();
+    if is_news {
+        tracing::warn!(%error, "namespaces cannot be listed, so allowedNamespaces.selector admits nobody");
+        state.problem = Some(refusal(error));
+    }
+    drop(state);
+    if is_news {
+        context.trigger_connections(|c| selector(c).is_some());
+        context.trigger_guests(None);
+    }
+    true
 }
 
 fn relabelled(namespace: &PartialObjectMeta<Namespace>, context: &Context) {
