@@ -6,7 +6,6 @@ use std::{
         Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use futures::StreamExt;
@@ -113,7 +112,7 @@ async fn watch_activations(api: Api<EuiccActivation>, namespace: Option<String>,
                 cache.index_mut().retain(namespace.as_deref(), &std::mem::take(&mut listing));
                 cache.listed.0.send_modify(|n| *n += 1);
             }
-            Err(error) => warn_once(&error).await,
+            Err(error) => warn(&error),
         }
     }
 }
@@ -128,14 +127,13 @@ async fn watch_connections(api: Api<ThingSpaceConnection>, cache: Cache) {
             Ok(Event::Delete(c)) => drop(connections().remove(&key(&c))),
             Ok(Event::Init) => {}
             Ok(Event::InitDone) => cache.listed.0.send_modify(|n| *n += 1),
-            Err(error) => warn_once(&error).await,
+            Err(error) => warn(&error),
         }
     }
 }
 
-async fn warn_once(error: &watcher::Error) {
+fn warn(error: &watcher::Error) {
     tracing::warn!(%error, "a watch was interrupted and is resumed");
-    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 /// Without what matching and deciding do not need; a person's address first of all.
