@@ -22,8 +22,10 @@ lint: ## format and clippy
 	cargo fmt --check
 	cargo clippy --locked --features fault-points --all-targets -- -D warnings
 
-generate: ## write crds/ anew from the types in src/api
+generate: ## write crds/ anew from the types in src/api, and what charts/ make of them and of their values.yaml
 	cargo run --locked --quiet --bin euicc-operator -- crds --output-dir crds
+	cp crds/*.yaml charts/euicc-operator-crds/files/
+	scripts/chart-readme.sh
 
 controlplane: ## build the Kubernetes API server that demo and test run on
 	tests/controlplane/setup.sh

@@ -12,7 +12,7 @@ tests=(--locked --features fault-points)
 
 rm -rf "$(target)/reliability"
 log=$(mktemp)
-setsid tests/controlplane/setup.sh >"$log" 2>&1 </dev/null &
+setsid tests/controlplane/setup.sh --helm >"$log" 2>&1 </dev/null &
 setup=$!
 # shellcheck disable=SC2317 # called by the trap
 at_exit() {

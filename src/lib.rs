@@ -6,6 +6,7 @@ pub mod callback;
 pub mod cluster;
 pub mod controller;
 mod fault_points;
+pub mod ready;
 pub mod simulator;
 pub mod telemetry;
 pub mod thingspace;

@@ -8,6 +8,7 @@ use euicc_operator::{
     api,
     callback::{self, CallbackArgs},
     controller::{self, ControllerArgs},
+    ready,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,15 @@ enum Command {
         /// Write them as files into this folder instead, one a kind.
         #[arg(long, value_name = "DIR")]
         output_dir: Option<PathBuf>,
+    },
+    /// Wait until processes are ready: each URL must answer 200.
+    Ready {
+        /// Such as http://euicc-operator-metrics:8081/readyz.
+        #[arg(required = true, value_name = "URL")]
+        urls: Vec<String>,
+        /// How long to wait.
+        #[arg(long, default_value = "60s")]
+        timeout: kube::core::Duration,
     },
 }
 
@@ -62,6 +72,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 std::fs::write(&file, api::to_yaml(&[crd])?)
                     .with_context(|| format!("cannot write {}", file.display()))?;
             }
+        }
+        Command::Ready { urls, timeout } => {
+            install_crypto()?;
+            ready::wait(&urls, timeout.into()).await?;
         }
     }
     Ok(())

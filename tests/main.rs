@@ -17,7 +17,6 @@ mod crash_matrix;
 mod crds;
 mod editing;
 mod failing;
-mod least_rights;
 mod lifecycle;
 mod one_activation;
 mod one_line_one_owner;
