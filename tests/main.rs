@@ -5,6 +5,8 @@
 mod api_server_trouble;
 mod callback_endpoint;
 mod callback_quirks;
+mod chart;
+mod chart_rights;
 mod connection;
 mod connection_accounts;
 mod connection_endpoint;

@@ -1,8 +1,10 @@
 //! What the API server was asked to do, as its audit log has it.
 
+use std::{fs::File, io::Read};
+
 use serde::Deserialize;
 
-use super::control_plane;
+use super::ControlPlane;
 
 /// One request to the API server.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,8 +32,10 @@ pub struct User {
 
 /// About what.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ObjectRef {
+    /// For example `euicc-operator.io`; empty for the core group.
+    pub api_group: String,
     /// Plural, for example `euiccactivations`.
     pub resource: String,
     /// For example `status`; empty for the object itself.
@@ -63,11 +67,31 @@ impl AuditEvent {
 }
 
 /// The requests about one namespace so far, in the order in which they ended.
-pub fn requests(namespace: &str) -> Vec<AuditEvent> {
-    let log = std::fs::read_to_string(control_plane().file("audit.log")).expect("the control plane keeps an audit log");
-    log.lines()
-        // The last line may be only half written.
-        .filter_map(|line| serde_json::from_str::<AuditEvent>(line).ok())
-        .filter(|event| event.object_ref.namespace == namespace)
-        .collect()
+pub fn requests(cluster: &ControlPlane, namespace: &str) -> Vec<AuditEvent> {
+    let mut requests = AuditLog::open(cluster).read(namespace);
+    requests.retain(|event| event.object_ref.namespace == namespace);
+    requests
+}
+
+/// The log, read on from where it was read to.
+pub struct AuditLog {
+    file: File,
+    half_a_line: String,
+}
+
+impl AuditLog {
+    /// From its beginning.
+    pub fn open(cluster: &ControlPlane) -> Self {
+        let file = File::open(cluster.file("audit.log")).expect("the control plane keeps an audit log");
+        Self { file, half_a_line: String::new() }
+    }
+
+    /// The new lines with a word in them.
+    pub fn read(&mut self, word: &str) -> Vec<AuditEvent> {
+        let mut text = std::mem::take(&mut self.half_a_line);
+        self.file.read_to_string(&mut text).unwrap();
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        self.half_a_line = text.split_off(whole);
+        text.lines().filter(|line| line.contains(word)).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
 }

@@ -63,6 +63,15 @@ impl ControlPlane {
         self.program("kubectl")
     }
 
+    /// The real helm, as the administrator, with nothing from this user's home.
+    pub fn helm(&self) -> Command {
+        let mut helm = self.program("helm");
+        for kind in ["CACHE", "CONFIG", "DATA"] {
+            helm.env(format!("HELM_{kind}_HOME"), self.file("helm"));
+        }
+        helm
+    }
+
     /// A program as the administrator has it in a shell: with kubectl, and with access to this cluster.
     pub fn program(&self, name: &str) -> Command {
         let mut program = Command::new(name);

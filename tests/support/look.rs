@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use euicc_operator::api::{ActivationStatus, EuiccActivation, OperationState};
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
 
-use super::{Admin, AuditEvent, LONG, Namespace, SHORT, control_plane, eventually};
+use super::{Admin, AuditEvent, LONG, Namespace, SHORT, eventually};
 
 /// Its status; empty before the operator has seen it.
 pub fn status(object: &EuiccActivation) -> ActivationStatus {
@@ -61,7 +61,7 @@ impl Namespace {
     /// Does what a message of the operator says: runs the command at its end, as it stands, in a shell.
     pub async fn obey(&self, message: &str) {
         let command = &message[message.find("kubectl ").unwrap_or_else(|| panic!("no command: {message}"))..];
-        let mut shell = control_plane().program("sh");
+        let mut shell = self.cluster.program("sh");
         shell.args(["-ec", command]);
         let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));

@@ -6,6 +6,8 @@
 mod audit;
 mod control_plane;
 pub mod fixtures;
+mod helm;
+mod kubelet;
 mod look;
 mod namespace;
 mod operator;
@@ -16,8 +18,10 @@ mod simulator;
 mod wait;
 mod wiretap;
 
-pub use audit::{AuditEvent, requests};
+pub use audit::{AuditEvent, AuditLog, requests};
 pub use control_plane::{ControlPlane, control_plane, repository};
+pub use helm::{Release, helm, objects};
+pub use kubelet::{Pod, free_port};
 pub use look::{condition, holds, reconciles, state, status, why};
 pub use namespace::{Namespace, Output};
 pub use operator::{Admin, Callback, Controller, operator};

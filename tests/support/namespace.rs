@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Debug},
     io::Write,
-    process::Stdio,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -13,7 +13,7 @@ use kube::{Api, Client, Config, Resource, config::Kubeconfig};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{AuditEvent, control_plane, requests};
+use super::{AuditEvent, ControlPlane, control_plane, requests};
 
 /// A fresh namespace.
 #[derive(Clone)]
@@ -22,9 +22,11 @@ pub struct Namespace {
     pub name: String,
     /// The administrator's client; each test has its own, since a client lives and dies with its runtime.
     pub client: Client,
+    /// The cluster that it is in.
+    pub cluster: &'static ControlPlane,
 }
 
-/// What a kubectl command answered.
+/// What a command answered, mostly kubectl.
 #[derive(Clone)]
 pub struct Output {
     /// Whether it succeeded.
@@ -38,21 +40,30 @@ pub struct Output {
 impl Namespace {
     /// Creates a namespace whose name starts with `hint`.
     pub async fn new(hint: &str) -> Self {
+        Self::new_on(shared().await, hint).await
+    }
+
+    /// Creates a namespace in another cluster.
+    pub async fn new_on(cluster: &'static ControlPlane, hint: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let this = Self::open(&format!("{hint}-{}-{count}", std::process::id())).await;
+        let this = Self::open_on(cluster, &format!("{hint}-{}-{count}", std::process::id())).await;
         this.kubectl(&["create", "namespace", &this.name]).await.success();
         this
     }
 
     /// The namespace of that name, which need not exist yet.
     pub async fn open(name: &str) -> Self {
-        let control_plane = tokio::task::spawn_blocking(control_plane).await.unwrap();
-        let kubeconfig = Kubeconfig::read_from(&control_plane.kubeconfig).unwrap();
+        Self::open_on(shared().await, name).await
+    }
+
+    /// The same in another cluster.
+    pub async fn open_on(cluster: &'static ControlPlane, name: &str) -> Self {
+        let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
         config.proxy_url = None;
         config.default_namespace = name.into();
-        Self { client: Client::try_from(config).unwrap(), name: name.into() }
+        Self { client: Client::try_from(config).unwrap(), name: name.into(), cluster }
     }
 
     /// Runs kubectl in this namespace.
@@ -62,19 +73,9 @@ impl Namespace {
 
     /// Runs kubectl in this namespace, with `input` on its standard input (`-f -`).
     pub async fn kubectl_with(&self, args: &[&str], input: &str) -> Output {
-        let mut command = control_plane().kubectl();
+        let mut command = self.cluster.kubectl();
         command.args(["--namespace", &self.name]).args(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let input = input.to_owned();
-        let output = tokio::task::spawn_blocking(move || {
-            let mut child = command.spawn().expect("kubectl");
-            // A kubectl that refuses its arguments does not read what we write.
-            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-            child.wait_with_output().expect("kubectl")
-        });
-        let output = output.await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        Output { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Output::of(command, input).await
     }
 
     /// `kubectl apply -f -`, which must succeed.
@@ -128,7 +129,7 @@ impl Namespace {
 
     /// What the API server was asked about this namespace so far.
     pub fn requests(&self) -> Vec<AuditEvent> {
-        requests(&self.name)
+        requests(self.cluster, &self.name)
     }
 
     /// The operator's writes to one object so far, its subresources included.
@@ -138,18 +139,37 @@ impl Namespace {
     }
 }
 
+async fn shared() -> &'static ControlPlane {
+    tokio::task::spawn_blocking(control_plane).await.unwrap()
+}
+
 impl Output {
+    /// Runs a command to its end, with `input` on its standard input.
+    pub async fn of(mut command: Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let input = input.to_owned();
+        let output = tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+            // A program that refuses its arguments does not read what we write.
+            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+            child.wait_with_output().unwrap()
+        });
+        let output = output.await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        Self { ok: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
     /// The standard output of a command that must succeed.
     #[track_caller]
     pub fn success(self) -> String {
-        assert!(self.ok, "kubectl failed: {}", self.stderr);
+        assert!(self.ok, "the command failed: {}", self.stderr);
         self.stdout
     }
 
     /// The error of a command that must fail.
     #[track_caller]
     pub fn failure(self) -> String {
-        assert!(!self.ok, "kubectl succeeded: {}", self.stdout);
+        assert!(!self.ok, "the command succeeded: {}", self.stdout);
         self.stderr
     }
 }

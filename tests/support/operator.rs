@@ -67,7 +67,8 @@ impl Callback {
 }
 
 impl Admin {
-    async fn of(process: &mut Process) -> Self {
+    /// Of a process that says where it listens.
+    pub async fn of(process: &mut Process) -> Self {
         let address = process.word_after("admin listening on ", SHORT).await;
         Self { url: format!("http://{address}"), http: http_client() }
     }
