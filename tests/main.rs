@@ -2,6 +2,7 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod another_cluster;
 mod api_server_trouble;
 mod callback_endpoint;
 mod callback_quirks;
@@ -18,8 +19,11 @@ mod connection_support;
 mod connection_tenancy;
 mod crash_matrix;
 mod crds;
+mod docs;
 mod editing;
 mod failing;
+mod gitops_apply;
+mod gitops_health;
 mod lifecycle;
 mod one_activation;
 mod one_line_one_owner;

@@ -3,10 +3,13 @@
 //! `EUICC_TEST_KUBECONFIG` names a cluster to use instead of starting one.
 #![allow(dead_code, unused_imports, reason = "each promise takes what it needs")]
 
+mod argocd;
 mod audit;
 mod control_plane;
+pub mod docs;
 pub mod fixtures;
 mod helm;
+mod kstatus;
 mod kubelet;
 mod look;
 mod namespace;
@@ -15,12 +18,15 @@ mod process;
 mod reliability;
 mod scene;
 mod simulator;
+mod versions;
 mod wait;
 mod wiretap;
 
+pub use argocd::ArgoCd;
 pub use audit::{AuditEvent, AuditLog, requests};
 pub use control_plane::{ControlPlane, control_plane, repository};
 pub use helm::{Release, helm, objects};
+pub use kstatus::{Kstatus, kstatus};
 pub use kubelet::{Pod, free_port};
 pub use look::{condition, holds, reconciles, state, status, why};
 pub use namespace::{Namespace, Output};
@@ -29,5 +35,6 @@ pub use process::Process;
 pub use reliability::reliability;
 pub use scene::Scene;
 pub use simulator::{ACTIVATE, CLOSED_BOOKS, Entry, HELD, QUICK, Simulator, http_client};
+pub use versions::Versions;
 pub use wait::{LONG, SHORT, Seen, eventually};
 pub use wiretap::Wiretap;
