@@ -2,11 +2,11 @@
 //! status that the old one had. A namespace with a controller of its own, which sees nothing else, is a cluster here.
 
 use crate::support::{
-    CLOSED_BOOKS, Controller, HELD, LONG, Namespace, Scene, Simulator, control_plane, docs, eventually, fixtures, holds,
-    status,
+    CLOSED_BOOKS, Controller, HELD, LONG, Namespace, Scene, Simulator, control_plane, docs, eventually, fixtures,
+    holds, status,
 };
 
-/// Asks soon, for the old cluster's callback URL leads nowhere any more.
+/// Asks soon, for nobody listens at the old cluster's callback URL any more.
 const SOON: &[&str] = &["--poll-after", "1s", "--settle-time", "1s"];
 
 #[tokio::test]
@@ -44,12 +44,16 @@ async fn manifests_without_status_find_their_lines_active_or_pending_and_adopt_t
 }
 
 #[tokio::test]
-async fn objects_that_are_restored_with_their_status_go_on_where_they_were_and_send_nothing() {
-    let old = Scene::start("backup", &[HELD, CLOSED_BOOKS].concat(), &[]).await;
+async fn objects_that_are_restored_with_their_status_go_on_where_they_were_and_only_failed_ones_are_sent() {
+    let old = Scene::start("backup", &[HELD, CLOSED_BOOKS].concat(), SOON).await;
     old.namespace.create(&fixtures::activation("done", 1)).await;
     old.namespace.until_reason("done", "AwaitingResult").await;
     old.simulator.let_finish().await;
     old.namespace.wait("Ready", "euicc/done").await;
+    let mut refused = fixtures::activation("refused", 1);
+    refused.spec.service_plan = Some("NoSuchPlan".into());
+    old.namespace.create(&refused).await;
+    old.namespace.wait("Stalled", "euicc/refused").await;
     old.namespace.create(&fixtures::activation("pending", 1)).await;
     old.namespace.until_reason("pending", "AwaitingResult").await;
 
@@ -77,9 +81,17 @@ async fn objects_that_are_restored_with_their_status_go_on_where_they_were_and_s
     let _controller = Controller::start(&new, SOON).await;
     simulator.let_finish().await;
     new.wait("Ready", "euicc/pending").await;
-    let seen = |o: &euicc_operator::api::EuiccActivation| holds(o, "Ready") && status(o).observed_generation == o.metadata.generation;
+    let seen = |o: &euicc_operator::api::EuiccActivation| {
+        holds(o, "Ready") && status(o).observed_generation == o.metadata.generation
+    };
     new.until("done", "ready, as it was", seen).await;
-    assert_eq!((simulator.activate_posts().await.len(), activations(&simulator).await), (posts, 2));
+    let again = |o: &euicc_operator::api::EuiccActivation| {
+        holds(o, "Stalled") && status(o).operation.is_some_and(|o| o.attempt == 2)
+    };
+    let refused = new.until("refused", "tried once more", again).await;
+    let posts_since = simulator.activate_posts().await.split_off(posts);
+    assert!(matches!(&posts_since[..], [one] if one.is_about(&fixtures::eid_of(&refused, 0))), "{posts_since:?}");
+    assert_eq!(activations(&simulator).await, 2, "no second bill");
 }
 
 /// Everything of the old cluster is lost; Verizon remains.

@@ -13,7 +13,10 @@ use crate::support::{ArgoCd, Kstatus, LONG, QUICK, Scene, eventually, fixtures, 
 #[case::argo_cd("argocd", &["--server-side", "--field-manager=argocd-controller", "--force-conflicts"])]
 #[case::by_hand("kubectl", &[])]
 #[tokio::test]
-async fn applying_every_example_a_second_time_changes_nothing_and_shows_no_diff(#[case] name: &str, #[case] how: &[&str]) {
+async fn applying_every_example_a_second_time_changes_nothing_and_shows_no_diff(
+    #[case] name: &str,
+    #[case] how: &[&str],
+) {
     let scene = Scene::start(&format!("twice-{name}"), QUICK, &[]).await;
     let namespace = &scene.namespace;
     let manifests: Vec<Value> = read_all("examples").into_iter().map(|m| settle(m, &scene)).collect();
@@ -92,7 +95,8 @@ fn what_the_argo_cd_and_flux_examples_refer_to_exists() {
     let root = &read_all("examples/gitops/argocd/root.yaml")[0];
     is_there(&root["spec"]["source"]["path"]);
     let mut applications = read_all(root["spec"]["source"]["path"].as_str().unwrap());
-    let wave = |m: &Value| m["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"].as_str().map(|w| w.parse::<i64>());
+    let wave =
+        |m: &Value| m["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"].as_str().map(|w| w.parse::<i64>());
     applications.sort_by_key(|a| wave(a).unwrap().unwrap());
     applications.iter().for_each(|a| is_there(&a["spec"]["source"]["path"]));
     assert_eq!(named(&applications, "Application"), ["euicc-operator-crds", "euicc-operator", "euicc-fleet"]);

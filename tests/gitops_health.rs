@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    ArgoCd, CLOSED_BOOKS, Controller, HELD, Kstatus, LONG, Namespace, QUICK, Scene, Simulator, Versions, eventually, fixtures,
-    kstatus,
+    ArgoCd, CLOSED_BOOKS, Controller, HELD, Kstatus, LONG, Namespace, QUICK, Scene, Simulator, Versions, eventually,
+    fixtures, kstatus,
 };
 
 #[tokio::test]
@@ -14,7 +14,8 @@ async fn an_activation_is_in_progress_from_its_first_version_and_current_when_ev
     let (namespace, versions) = (&scene.namespace, activations(&scene.namespace).await);
     let mut activation = fixtures::activation("forklift", 2);
     activation.spec.deletion_policy = euicc_operator::api::DeletionPolicy::Deactivate;
-    activation.spec.deactivation = Some(serde_json::from_value(json!({"reasonCode": "FF", "etfWaiver": false})).unwrap());
+    activation.spec.deactivation =
+        Some(serde_json::from_value(json!({"reasonCode": "FF", "etfWaiver": false})).unwrap());
     namespace.apply(&fixtures::yaml(&activation)).await;
     versions.until("forklift", "awaits its result", |v| reason(v) == "AwaitingResult").await;
     scene.simulator.let_finish().await;
@@ -103,7 +104,11 @@ async fn a_connection_is_current_when_activations_can_be_sent_and_failed_when_so
     namespace.apply(&password(fixtures::LOGIN_PASSWORD)).await;
     versions.until("second", "is current", |v| kstatus(v) == Kstatus::Current).await;
     merge(namespace, "tsc/second", json!({"spec": {"accounts": [fixtures::ACCOUNT]}})).await;
-    versions.until("second", "is current again", |v| kstatus(v) == Kstatus::Current && v["spec"]["accounts"] == json!([fixtures::ACCOUNT])).await;
+    versions
+        .until("second", "is current again", |v| {
+            kstatus(v) == Kstatus::Current && v["spec"]["accounts"] == json!([fixtures::ACCOUNT])
+        })
+        .await;
     namespace.apply(&password("wrong")).await;
     versions.until("second", "has failed", |v| reason(v) == "LoginBlocked").await;
     namespace.apply(&password(fixtures::LOGIN_PASSWORD)).await;

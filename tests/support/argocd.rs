@@ -38,7 +38,8 @@ impl ArgoCd {
     pub fn act(&self, action: &str, object: &Value) -> Value {
         let settings = self.action_settings(object);
         let definitions = settings["definitions"].as_array().unwrap();
-        let definition = definitions.iter().find(|d| d["name"] == action).unwrap_or_else(|| panic!("no action {action}"));
+        let definition =
+            definitions.iter().find(|d| d["name"] == action).unwrap_or_else(|| panic!("no action {action}"));
         run(definition["action.lua"].as_str().unwrap(), object, StdLib::TABLE | StdLib::OS | StdLib::PACKAGE)
     }
 
@@ -66,9 +67,7 @@ fn to_lua(lua: &Lua, value: &Value) -> LuaValue {
         Value::Bool(b) => LuaValue::Boolean(*b),
         Value::Number(n) => LuaValue::Number(n.as_f64().unwrap()),
         Value::String(s) => LuaValue::String(lua.create_string(s).unwrap()),
-        Value::Array(all) => {
-            LuaValue::Table(lua.create_sequence_from(all.iter().map(|v| to_lua(lua, v))).unwrap())
-        }
+        Value::Array(all) => LuaValue::Table(lua.create_sequence_from(all.iter().map(|v| to_lua(lua, v))).unwrap()),
         Value::Object(all) => {
             LuaValue::Table(lua.create_table_from(all.iter().map(|(k, v)| (k.as_str(), to_lua(lua, v)))).unwrap())
         }

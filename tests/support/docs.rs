@@ -37,11 +37,22 @@ impl Document {
         self.text.split(&begin).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
     }
 
+    /// Its text without the code blocks.
+    pub fn prose(&self) -> String {
+        self.text.split("```").step_by(2).collect()
+    }
+
     /// Its command lines of that program, continued lines joined.
     pub fn commands(&self, program: &str) -> Vec<String> {
         let joined = self.text.replace("\\\n", " ");
         let lines = joined.lines().map(str::trim);
         lines.filter(|line| line.starts_with(&format!("{program} "))).map(str::to_owned).collect()
+    }
+
+    /// Its commands of that program that stand within a sentence.
+    pub fn inline_commands(&self, program: &str) -> Vec<String> {
+        let spans = self.text.split('`').skip(1).step_by(2);
+        spans.filter(|span| span.starts_with(&format!("{program} "))).map(|span| span.replace('\n', " ")).collect()
     }
 
     /// What its links lead to, without those to other sites.
