@@ -45,8 +45,8 @@ fn every_reason_and_every_event_of_the_code_is_in_the_operations_guide_and_no_ot
     assert!(gone.is_empty(), "docs/operations.md explains what is no more: {gone:?}");
 }
 
-/// Words of the code that look like reasons: conditions, their states and those of lines; kinds, severities, ThingSpace's
-/// words; codes of status.lastError only.
+/// Words of the code that look like reasons: conditions, their states and those of lines; kinds, severities, words of
+/// ThingSpace; codes of status.lastError only.
 const NO_REASONS: &str = "Ready Reconciling Stalled Authenticated CallbackRegistered NamespacesSelected True False \
      Active Deactive Pending Failed Unknown EuiccActivation ThingSpaceConnection Normal Warning Activate NiddService \
      DeviceAlreadyActive LookFailed";

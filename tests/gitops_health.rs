@@ -1,5 +1,5 @@
-//! GitOps tools know at every moment how an object is: kstatus (Flux, `kubectl`, kpt) and Argo CD judge every version that
-//! it ever had, and never call one done that is not.
+//! GitOps tools know at every moment how an object is: kstatus (Flux, `kubectl`, kpt) and Argo CD judge every version
+//! that it ever had, and never call one done that is not.
 
 use serde_json::{Value, json};
 
@@ -138,7 +138,8 @@ async fn argo_cds_actions_hold_release_and_retry_an_activation() {
         let object = live().await;
         assert!(argo.actions(&object).contains(&action.to_owned()), "{action}: {:?}", argo.actions(&object));
         let made = argo.act(action, &object);
-        let patch = json!({"metadata": {"annotations": made["metadata"]["annotations"]}, "spec": {"suspend": made["spec"]["suspend"]}});
+        let (metadata, spec) = (&made["metadata"]["annotations"], &made["spec"]["suspend"]);
+        let patch = json!({"metadata": {"annotations": metadata}, "spec": {"suspend": spec}});
         merge(namespace, "euicc/forklift", patch).await;
     };
     let mut activation = fixtures::activation("forklift", 1);

@@ -1,5 +1,5 @@
-//! Argo CD's part: it runs the Lua of `examples/gitops/argocd/argocd-cm.yaml` on live objects. As there, Lua 5.1 has the
-//! basic functions and tables only; actions have `os` besides.
+//! Argo CD's part: it runs the Lua of `examples/gitops/argocd/argocd-cm.yaml` on live objects. As there, Lua 5.1 has
+//! the basic functions and tables only; actions have `os` besides.
 
 use mlua::{Lua, LuaOptions, StdLib, Table, Value as LuaValue};
 use serde_json::{Map, Value, json};

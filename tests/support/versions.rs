@@ -1,4 +1,4 @@
-//! Every version that an object ever had, as a watch tells them: what holds "at no moment" is asserted over all of them.
+//! Every version that an object ever had, as a watch tells them: what holds "at no moment" is asserted over them all.
 
 use std::sync::{Arc, Mutex};
 
