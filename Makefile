@@ -1,7 +1,7 @@
 # What can be done here. Each target is one command, to be read and run by hand as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test soak lint generate controlplane
+.PHONY: help demo demo-stop test soak lint generate controlplane image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,3 +29,6 @@ generate: ## write crds/ anew from the types in src/api, and what charts/ make o
 
 controlplane: ## build the Kubernetes API server that demo and test run on
 	tests/controlplane/setup.sh
+
+image: ## the container image, with docker, podman or buildah (IMAGE=name:tag VERSION=1.2.3)
+	@scripts/image.sh
