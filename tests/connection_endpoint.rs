@@ -32,7 +32,7 @@ async fn a_proxy_is_used_where_the_environment_names_one() {
 async fn a_certificate_is_trusted_only_when_the_ca_bundle_says_so_and_a_new_bundle_is_picked_up() {
     let (namespace, simulator) = (Namespace::new("trust").await, Simulator::start(QUICK).await);
     let folder = tempfile::tempdir().unwrap();
-    authority(folder.path());
+    authority(folder.path(), "IP:127.0.0.1");
     let endpoint = serve_tls(&simulator, folder.path()).await;
     let plain = fixtures::connection(&endpoint, None).replace("  insecureEndpoint: true\n", "");
     namespace.apply(&plain).await;
@@ -95,14 +95,14 @@ async fn observed(namespace: &Namespace) {
     .await;
 }
 
-/// A certificate authority and a certificate for 127.0.0.1, such as a company's own.
-fn authority(folder: &Path) {
+/// A certificate authority, such as a company's own, and a certificate for `IP:…` or `DNS:…`.
+pub fn authority(folder: &Path, whom: &str) {
     let openssl = |args: &str| {
         let output =
             Command::new("openssl").args(args.split_whitespace()).current_dir(folder).output().expect("openssl");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    std::fs::write(folder.join("ext"), format!("subjectAltName={whom}\nbasicConstraints=CA:FALSE\n")).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
     openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=corporate-ca"));
     openssl(&format!("req {} -keyout server.key -out server.csr -subj /CN=server", key.replace(" -days 2", "")));
@@ -110,7 +110,7 @@ fn authority(folder: &Path) {
 }
 
 /// The simulator behind TLS; returns its endpoint.
-async fn serve_tls(simulator: &Simulator, folder: &Path) -> String {
+pub async fn serve_tls(simulator: &Simulator, folder: &Path) -> String {
     let http = http_client(); // also sets the process's TLS provider
     let (cert, key) = (folder.join("server.pem"), folder.join("server.key"));
     let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(cert, key).await.unwrap();

@@ -24,6 +24,8 @@ mod editing;
 mod failing;
 mod gitops_apply;
 mod gitops_health;
+mod image;
+mod image_names;
 mod lifecycle;
 mod one_activation;
 mod one_line_one_owner;
