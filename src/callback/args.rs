@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
-use crate::telemetry::LogArgs;
+use crate::telemetry::{LogArgs, TraceArgs};
 
 /// Flags of `euicc-operator callback`.
 #[derive(Args, Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct CallbackArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub log: LogArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trace: TraceArgs,
 }
 
 impl CallbackArgs {

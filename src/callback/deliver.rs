@@ -23,10 +23,10 @@ const ID_WITHIN: Duration = Duration::from_millis(1200);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Delivered {
-    /// The API server has it.
-    Recorded,
+    /// The API server has it, in this version.
+    Recorded(Arc<EuiccActivation>),
     /// It says nothing new.
     Unchanged,
     /// The resource is gone.
@@ -87,18 +87,18 @@ impl Deliveries {
             let (events, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.answer)).unzip();
             let delivered = match self.write(Arc::clone(&object), &events).await {
                 Ok(Recorded::Written(newer, _)) => {
-                    object = newer;
-                    Delivered::Recorded
+                    object = Arc::clone(&newer);
+                    Delivered::Recorded(newer)
                 }
                 Ok(Recorded::Unchanged(..)) => Delivered::Unchanged,
                 Ok(Recorded::Gone) => Delivered::Gone,
                 Err(error) => {
-                    tracing::warn!(%error, activation = key.1, "a callback cannot be recorded; ThingSpace is asked to repeat it");
+                    tracing::warn!(%error, namespace = key.0, activation = key.1, "a callback cannot be recorded; ThingSpace is asked to repeat it");
                     Delivered::Unavailable
                 }
             };
             for answer in answers {
-                let _ = answer.send(delivered);
+                let _ = answer.send(delivered.clone());
             }
         }
     }

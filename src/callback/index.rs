@@ -52,6 +52,11 @@ impl Index {
         self.entries.insert(key, Entry { connection, request_id, object });
     }
 
+    /// How many activations are known.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Forgets an activation.
     pub fn remove(&mut self, key: &Key) {
         let Some(old) = self.entries.remove(key) else { return };

@@ -25,7 +25,7 @@ pub use args::CallbackArgs;
 use crate::{
     activation::Policy,
     cluster::{Clients, Publisher, Recorder, wait_for_crds},
-    telemetry::{Metrics, Readiness, bind, serve},
+    telemetry::{Metrics, Readiness, Telemetry, Traces, bind, serve},
 };
 
 /// Runs until `stop`, then lets what has been begun end.
@@ -35,8 +35,10 @@ use crate::{
 pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<()> {
     // Before anything is waited for: what is wrong with a flag is said at once.
     let certificate = tls::Certificate::load(&args).await?;
+    let instance = args.identity();
+    let traces = Traces::start(&args.trace, "euicc-operator-callback", &instance)?;
     let clients = Clients::infer().await?;
-    let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
+    let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::of_callback()));
     let admin = bind("--admin-listen", args.admin_listen).await?;
     let admin = tokio::spawn(serve(admin, readiness.clone(), Arc::clone(&metrics), CancellationToken::new()));
     let listener = bind("--listen", args.listen).await?.into_std()?;
@@ -47,9 +49,11 @@ pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<
         () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
     }
     let tasks = TaskTracker::new();
-    let publisher = Publisher::new(clients.calls.clone(), "euicc-operator", args.identity(), tasks.clone());
-    let recorder = Recorder::new(clients.calls.clone(), publisher, Policy::default());
+    let publisher = Publisher::new(clients.calls.clone(), "euicc-operator", instance, tasks.clone());
+    let telemetry = Telemetry { metrics: Arc::clone(&metrics), traces: traces.clone() };
+    let recorder = Recorder::new(clients.calls.clone(), publisher, Policy::default(), telemetry.clone());
     let cache = watch::Cache::default();
+    metrics.add(watch::IndexSize(cache.clone()));
     let mut watches = watch::start(&clients.watches, &namespaces, &cache, &stop);
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -60,13 +64,14 @@ pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<
         finder: matching::Finder::new(clients.calls, cache.clone(), namespaces),
         deliveries: deliver::Deliveries::new(recorder, tasks.clone()),
         cache,
-        metrics,
+        telemetry,
     };
     tracing::info!(tls = certificate.is_some(), "callbacks listening on {}", listener.local_addr()?);
     tls::serve(listener, routes::router(state), certificate, &stop).await?;
     watches.abort_all();
     tasks.close();
     tasks.wait().await;
+    traces.flush().await;
     admin.abort();
     tracing::info!("stopped");
     Ok(())

@@ -1,6 +1,9 @@
 //! `POST /v1/callbacks/{namespace}/{connection}`: from the body to the answer (contract 6.2).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use axum::{
     Router,
@@ -18,12 +21,13 @@ use super::{
 };
 use crate::{
     activation::{Profile, Report, Verdict},
-    api::{DeviceId, IdKind},
+    api::{DeviceId, EuiccActivation, IdKind},
     fault_points::fault_point,
-    telemetry::Metrics,
+    telemetry::{Kind, Span, Telemetry, callback_outcome as outcome},
     thingspace::{self, CallbackMessage, MAX_CALLBACK_BODY},
 };
 
+const ROUTE: &str = "/v1/callbacks/{namespace}/{connection}";
 /// ThingSpace sends again after about four seconds of silence (contract 6.2).
 const ANSWER_WITHIN: Duration = Duration::from_millis(1800);
 
@@ -33,16 +37,19 @@ pub struct Receiver {
     pub finder: Finder,
     pub deliveries: Deliveries,
     pub cache: Cache,
-    pub metrics: Arc<Metrics>,
+    pub telemetry: Telemetry,
 }
 
 /// What became of a callback: a label for the metrics and a status for ThingSpace. Refusals tell no detail.
 type Outcome = (&'static str, StatusCode);
 
+const UNAUTHORIZED: Outcome = (outcome::UNAUTHORIZED, StatusCode::UNAUTHORIZED);
+const UNAVAILABLE: Outcome = (outcome::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE);
+
 /// The sidecar's routes.
 pub fn router(receiver: Receiver) -> Router {
     Router::new()
-        .route("/v1/callbacks/{namespace}/{connection}", post(receive))
+        .route(ROUTE, post(receive))
         .layer(DefaultBodyLimit::max(MAX_CALLBACK_BODY))
         .with_state(Arc::new(receiver))
 }
@@ -52,18 +59,17 @@ async fn receive(
     Path((namespace, connection)): Path<(String, String)>,
     body: Bytes,
 ) -> StatusCode {
+    let arrived = Instant::now();
     let work = answer(&receiver, &namespace, &connection, &body);
-    let (outcome, status) =
-        tokio::time::timeout(ANSWER_WITHIN, work).await.unwrap_or(("unavailable", StatusCode::SERVICE_UNAVAILABLE));
-    receiver.metrics.callback(outcome);
+    let (outcome, status) = tokio::time::timeout(ANSWER_WITHIN, work).await.unwrap_or(UNAVAILABLE);
+    receiver.telemetry.metrics.callback(outcome, arrived.elapsed());
     fault_point(|| format!("answer.{outcome}"));
     status
 }
 
 async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[u8]) -> Outcome {
-    const UNAUTHORIZED: Outcome = ("unauthorized", StatusCode::UNAUTHORIZED);
-    const UNAVAILABLE: Outcome = ("unavailable", StatusCode::SERVICE_UNAVAILABLE);
-    let Ok(message) = CallbackMessage::parse(body) else { return ("unreadable", StatusCode::BAD_REQUEST) };
+    let arrived = SystemTime::now();
+    let Ok(message) = CallbackMessage::parse(body) else { return (outcome::UNREADABLE, StatusCode::BAD_REQUEST) };
     let Some(callback) = receiver.cache.callback_of(namespace, connection) else { return UNAUTHORIZED };
     let secret = &callback.credentials_secret_ref.name;
     match receiver.authenticator.admits(namespace, secret, &message.credentials).await {
@@ -81,15 +87,18 @@ async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[
     let request_id = report.request_id.clone();
     let outcome = match receiver.finder.find(namespace, connection, &report).await {
         Ok(Found::Awaiting(object)) => match receiver.deliveries.deliver(object, report).await {
-            Delivered::Recorded => ("recorded", StatusCode::OK),
-            Delivered::Unchanged => ("unchanged", StatusCode::OK),
-            Delivered::Gone => ("unmatched", StatusCode::OK),
+            Delivered::Recorded(object) => {
+                trace(receiver, &object, arrived);
+                (outcome::RECORDED, StatusCode::OK)
+            }
+            Delivered::Unchanged => (outcome::UNCHANGED, StatusCode::OK),
+            Delivered::Gone => (outcome::UNMATCHED, StatusCode::OK),
             Delivered::Unavailable => UNAVAILABLE,
         },
-        Ok(Found::Done) => ("unchanged", StatusCode::OK),
+        Ok(Found::Done) => (outcome::UNCHANGED, StatusCode::OK),
         Ok(Found::Unclear) => UNAVAILABLE,
         // A repetition could not help, so it is not asked for.
-        Ok(Found::Nobody) => ("unmatched", StatusCode::OK),
+        Ok(Found::Nobody) => (outcome::UNMATCHED, StatusCode::OK),
         Err(error) => {
             tracing::warn!(%error, "the API server cannot say whom a callback is for");
             UNAVAILABLE
@@ -97,6 +106,23 @@ async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[
     };
     tracing::debug!(namespace, connection, request_id, outcome = outcome.0, "callback");
     outcome
+}
+
+/// The callback as a step of the attempt that it has brought on.
+fn trace(receiver: &Receiver, object: &EuiccActivation, arrived: SystemTime) {
+    let Some(operation) = object.status.as_ref().and_then(|s| s.operation.as_ref()) else { return };
+    receiver.telemetry.traces.tell(&operation.id, || Span {
+        name: format!("POST {ROUTE}").into(),
+        kind: Kind::Server,
+        began: arrived,
+        ended: SystemTime::now(),
+        attributes: vec![
+            ("http.request.method", "POST".into()),
+            ("http.route", ROUTE.into()),
+            ("http.response.status_code", 200.into()),
+        ],
+        error: None,
+    });
 }
 
 /// From ThingSpace's words to the state machine's.

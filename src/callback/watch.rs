@@ -13,11 +13,15 @@ use kube::{
     Api, Client, ResourceExt,
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::gauge::ConstGauge};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::index::{Index, Key, key};
-use crate::api::{Callback, EuiccActivation, ThingSpaceConnection};
+use crate::{
+    api::{Callback, EuiccActivation, ThingSpaceConnection},
+    telemetry::Shown,
+};
 
 /// What the sidecar knows without asking. It may be a moment old: writes are compare-and-swap.
 #[derive(Clone, Default)]
@@ -63,6 +67,34 @@ impl Cache {
         let wanted = 2 * namespaces.len();
         let mut listed = self.listed.0.subscribe();
         let _ = listed.wait_for(|n| *n >= wanted).await;
+    }
+}
+
+/// How much is known, for the metrics.
+pub struct IndexSize(pub Cache);
+
+impl std::fmt::Debug for IndexSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} activations", self.0.index().len())
+    }
+}
+
+impl Collector for IndexSize {
+    fn encode(&self, mut to: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let known = ConstGauge::new(self.0.index().len() as u64);
+        known.show(
+            &mut to,
+            "euicc_callback_index_activations",
+            "Activations that callbacks can be matched with",
+            None,
+        )?;
+        let interrupted = ConstGauge::new(self.0.interrupted.load(Ordering::Relaxed) as u64);
+        interrupted.show(
+            &mut to,
+            "euicc_callback_watches_interrupted",
+            "Watches of them that are interrupted now",
+            None,
+        )
     }
 }
 

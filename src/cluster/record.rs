@@ -1,6 +1,6 @@
 //! The one way a status is written: advance the newest state, and write only if nobody wrote in between.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use jiff::Timestamp;
 use kube::{
@@ -15,6 +15,7 @@ use crate::{
     activation::{Effect, Event, Policy, Subject, Transition, advance},
     api::{ActivationStatus, EuiccActivation},
     fault_points::fault_point,
+    telemetry::Telemetry,
 };
 
 /// How often a write may lose the race before the caller is told.
@@ -26,6 +27,7 @@ pub struct Recorder {
     client: Client,
     publisher: Publisher,
     policy: Policy,
+    telemetry: Telemetry,
 }
 
 /// What became of an event.
@@ -71,9 +73,9 @@ struct StatusWrite<'a> {
 }
 
 impl Recorder {
-    /// Writes through `client`; events go to `publisher`.
-    pub fn new(client: Client, publisher: Publisher, policy: Policy) -> Self {
-        Self { client, publisher, policy }
+    /// Writes through `client`; events go to `publisher`, and what else is told to `telemetry`.
+    pub fn new(client: Client, publisher: Publisher, policy: Policy, telemetry: Telemetry) -> Self {
+        Self { client, publisher, policy, telemetry }
     }
 
     /// How patient the state machine is.
@@ -94,7 +96,7 @@ impl Recorder {
     /// # Errors
     /// As [`Recorder::record`].
     pub async fn record_all(&self, known: Arc<EuiccActivation>, events: &[Event]) -> Result<Recorded, RecordError> {
-        let uid = known.meta().uid.clone();
+        let (uid, began) = (known.meta().uid.clone(), SystemTime::now());
         let api = self.api(&known);
         let mut object = known;
         for _ in 0..ATTEMPTS {
@@ -107,7 +109,7 @@ impl Recorder {
             match self.write(&api, &object, &transition.status).await {
                 Ok(written) => {
                     let written = Arc::new(written);
-                    log(&written, &before);
+                    self.telemetry.wrote(&written, &before, began);
                     self.publish(&written, &transition);
                     return Ok(Recorded::Written(written, without_notes(transition)));
                 }
@@ -188,24 +190,6 @@ impl Recorder {
 fn without_notes(mut transition: Transition) -> Transition {
     transition.effects.retain(|e| !matches!(e, Effect::Tell(_)));
     transition
-}
-
-/// One line a transition.
-fn log(object: &EuiccActivation, before: &ActivationStatus) {
-    let status = object.status.clone().unwrap_or_default();
-    let ready = |s: &ActivationStatus| s.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.reason.clone());
-    let (from, to) = (ready(before), ready(&status));
-    if from != to {
-        tracing::info!(
-            namespace = object.metadata.namespace,
-            activation = object.metadata.name,
-            request_id = status.request_id,
-            attempt = status.operation.as_ref().map(|o| o.attempt),
-            from,
-            to,
-            "activation changed"
-        );
-    }
 }
 
 /// Whether somebody else wrote first.

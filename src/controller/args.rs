@@ -4,7 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use crate::{activation::Policy, telemetry::LogArgs, thingspace::ClientConfig};
+use crate::{
+    activation::Policy,
+    telemetry::{LogArgs, TraceArgs},
+    thingspace::ClientConfig,
+};
 
 /// The longest that a claim is good for sending.
 const CLAIM_IS_FRESH: Duration = Duration::from_secs(15);
@@ -48,6 +52,9 @@ pub struct ControllerArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub log: LogArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trace: TraceArgs,
 }
 
 /// A duration as Kubernetes writes it: 90s, 5m, 1h30m.

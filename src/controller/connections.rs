@@ -146,7 +146,7 @@ pub fn build(
         None => {
             let ledger = Arc::new(SecretLedger::new(&namespace, &spec.credentials_secret_ref.name, context));
             Client::new(endpoint, material.login.clone(), ledger, context.client_config.clone())?
-                .with_observer(context.metrics.clone())
+                .with_observer(Arc::new(context.telemetry()))
         }
     };
     // The limits outlive a change of credentials: their minute has been spent already.

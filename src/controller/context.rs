@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
     cluster::{Clients, Publisher, Recorder},
-    telemetry::Metrics,
+    telemetry::{Metrics, Telemetry, Traces},
     thingspace::ClientConfig,
 };
 
@@ -33,6 +33,7 @@ pub struct Context {
     pub recorder: Recorder,
     pub publisher: Publisher,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub links: Links,
     pub secret_watches: SecretWatches,
     pub namespaces: Namespaces,
@@ -82,7 +83,7 @@ impl Context {
         clients: Clients,
         recorder: Recorder,
         publisher: Publisher,
-        metrics: Arc<Metrics>,
+        telemetry: Telemetry,
         tasks: TaskTracker,
         stop: CancellationToken,
         args: &ControllerArgs,
@@ -91,7 +92,8 @@ impl Context {
             clients,
             recorder,
             publisher,
-            metrics,
+            metrics: telemetry.metrics,
+            traces: telemetry.traces,
             links: Links::default(),
             secret_watches: SecretWatches::default(),
             namespaces: Namespaces::default(),
@@ -107,6 +109,11 @@ impl Context {
             stores: Mutex::default(),
             busy: Mutex::default(),
         })
+    }
+
+    /// To whom is told what happens.
+    pub fn telemetry(&self) -> Telemetry {
+        Telemetry { metrics: Arc::clone(&self.metrics), traces: self.traces.clone() }
     }
 
     fn stores(&self) -> std::sync::MutexGuard<'_, Stores> {
@@ -131,6 +138,18 @@ impl Context {
     pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<ThingSpaceConnection>> {
         let key = ObjectRef::new(name).within(namespace);
         self.stores().connections.iter().find_map(|w| w.store.get(&key))
+    }
+
+    /// All cached activations.
+    pub fn activations(&self) -> Vec<Arc<EuiccActivation>> {
+        let stores: Vec<_> = self.stores().activations.iter().map(|w| w.store.clone()).collect();
+        stores.iter().flat_map(Store::state).collect()
+    }
+
+    /// All cached connections.
+    pub fn connections(&self) -> Vec<Arc<ThingSpaceConnection>> {
+        let stores: Vec<_> = self.stores().connections.iter().map(|w| w.store.clone()).collect();
+        stores.iter().flat_map(Store::state).collect()
     }
 
     /// Has one activation reconciled.
@@ -171,9 +190,8 @@ impl Context {
     /// How many requests were sent through a connection in the last minute, by whichever process.
     pub fn sent_in_the_last_minute(&self, namespace: &str, connection: &str) -> usize {
         let since = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
-        let stores: Vec<_> = self.stores().activations.iter().map(|w| w.store.clone()).collect();
-        let objects = stores.iter().flat_map(Store::state);
-        let ours = objects.filter(|o| o.connection_key() == (namespace.to_owned(), connection.to_owned()));
+        let objects = self.activations();
+        let ours = objects.iter().filter(|o| o.connection_key() == (namespace.to_owned(), connection.to_owned()));
         ours.map(|o| o.status.iter().flat_map(|s| &s.submissions).filter(|t| t.0 > since).count()).sum()
     }
 

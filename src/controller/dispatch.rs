@@ -30,6 +30,11 @@ impl Dispatcher {
         place
     }
 
+    /// How many have a place.
+    pub fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
     /// Something has changed: look again.
     pub fn wake(&self) {
         self.changed.notify_one();
@@ -52,15 +57,14 @@ async fn serve(link: &Arc<Link>, context: &Arc<Context>) {
     context.may_send.cancelled().await;
     link.pace.recall(|| context.sent_in_the_last_minute(&link.namespace, &link.name));
     loop {
-        let waiting = link.dispatcher.queue().len();
-        context.metrics.waiting().set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        if waiting == 0 || !link.is_ready() {
+        if link.dispatcher.waiting() == 0 || !link.is_ready() {
             link.dispatcher.changed.notified().await;
             continue;
         }
         let Ok(permit) = Arc::clone(&link.pace.in_flight).acquire_owned().await else { return };
         link.pace.turn().await;
-        let Some((namespace, name)) = link.dispatcher.queue().pop() else { continue };
+        let Some(((namespace, name), since)) = link.dispatcher.queue().pop() else { continue };
+        context.metrics.waited(since.elapsed());
         let (link, context) = (Arc::clone(link), Arc::clone(context));
         let tasks = context.tasks.clone();
         tasks.spawn(async move {

@@ -1,11 +1,16 @@
 //! Leader election. It keeps replicas from doing the same work; that nothing is sent twice rests on the claim.
 
+use std::sync::Arc;
+
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ControllerArgs;
-use crate::{cluster::Clients, telemetry::Readiness};
+use crate::{
+    cluster::Clients,
+    telemetry::{Metrics, Readiness},
+};
 
 const LEASE: &str = "euicc-operator-controller";
 
@@ -26,6 +31,7 @@ pub async fn campaign(
     clients: &Clients,
     identity: &str,
     readiness: &Readiness,
+    metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Leadership>> {
     if !args.leader_elect {
@@ -43,6 +49,7 @@ pub async fn campaign(
     let (mut leading, manager) = manager.watch().await;
     // A replica that stands by is a healthy one.
     readiness.ready();
+    metrics.leads(LEASE, false);
     tracing::info!(lease = LEASE, identity, "standing by for the lease");
     let led = tokio::select! {
         () = stop.cancelled() => false,
@@ -54,20 +61,22 @@ pub async fn campaign(
         return Ok(None);
     }
     tracing::info!(lease = LEASE, identity, "leading");
+    metrics.leads(LEASE, true);
     Ok(Some(leadership))
 }
 
 impl Leadership {
     /// A token that is cancelled with `stop`, or when the lease is lost.
-    pub fn stop_when_lost(&self, stop: CancellationToken) -> CancellationToken {
+    pub fn stop_when_lost(&self, stop: CancellationToken, metrics: &Arc<Metrics>) -> CancellationToken {
         let Some(held) = &self.0 else { return stop };
         let either = stop.child_token();
-        let (mut leading, lost) = (held.leading.clone(), either.clone());
+        let (mut leading, lost, metrics) = (held.leading.clone(), either.clone(), Arc::clone(metrics));
         tokio::spawn(async move {
             tokio::select! {
                 () = lost.cancelled() => return,
                 _ = leading.wait_for(|leads| !leads) => {}
             }
+            metrics.leads(LEASE, false);
             tracing::warn!(lease = LEASE, "the lease is lost: another replica may be working");
             lost.cancel();
         });

@@ -58,6 +58,11 @@ impl Links {
         self.map().keys().cloned().collect()
     }
 
+    /// How many activations wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.map().values().flatten().map(|link| link.dispatcher.waiting()).sum()
+    }
+
     /// Puts `link` in the place of an older one, which ends what it has begun.
     pub fn put(&self, link: Arc<Link>) {
         let key = (link.namespace.clone(), link.name.clone());

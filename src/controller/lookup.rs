@@ -42,24 +42,30 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
         let Ok(_permit) = link.lookups.acquire().await else { return };
         // When its turn has come: what was seen is no older than that.
         let question = Question { asked_at: Timestamp::now(), ..question };
-        let found = match effect {
-            Effect::Poll => {
-                let mut devices = poll(&object, &link).await;
-                let lines = devices.iter_mut().flatten().map(|(_, line)| line);
-                name_owners(lines, &object, &context);
-                devices.map(|devices| Event::Polled { question: question.clone(), devices })
-            }
-            _ => {
-                let mut lines = observe(&object, &link).await;
-                name_owners(lines.iter_mut().flatten(), &object, &context);
-                lines.map(|lines| Event::Observed { question: question.clone(), lines })
+        let asking = async {
+            match effect {
+                Effect::Poll => {
+                    let mut devices = poll(&object, &link).await;
+                    let lines = devices.iter_mut().flatten().map(|(_, line)| line);
+                    name_owners(lines, &object, &context);
+                    devices.map(|devices| Event::Polled { question: question.clone(), devices })
+                }
+                _ => {
+                    let mut lines = observe(&object, &link).await;
+                    name_owners(lines.iter_mut().flatten(), &object, &context);
+                    lines.map(|lines| Event::Observed { question: question.clone(), lines })
+                }
             }
         };
+        let found = context.traces.during(&question.operation_id, asking).await;
         let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
         match context.recorder.record(Arc::clone(&object), &event).await {
             Ok(Recorded::Written(written, _)) => work.wrote(&written),
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, activation = object.metadata.name, "cannot record a lookup"),
+            Err(error) => {
+                let (namespace, activation) = (&object.metadata.namespace, &object.metadata.name);
+                tracing::warn!(%error, namespace, activation, "cannot record a lookup");
+            }
         }
     });
     Ok(true)

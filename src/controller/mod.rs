@@ -16,6 +16,7 @@ mod context;
 mod devices;
 mod dispatch;
 mod farewell;
+mod fleet;
 mod leader;
 mod ledger;
 mod links;
@@ -41,7 +42,7 @@ pub use args::ControllerArgs;
 
 use crate::{
     cluster::{Clients, Publisher, Recorder, wait_for_crds},
-    telemetry::{Metrics, Readiness, bind, serve},
+    telemetry::{Metrics, Readiness, Telemetry, Traces, bind, serve},
 };
 
 /// Runs until `stop`, then lets what has been begun end.
@@ -49,8 +50,11 @@ use crate::{
 /// # Errors
 /// When the cluster cannot be found, or a port cannot be had.
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let instance = args.identity();
+    // Before anything is waited for: what is wrong with a flag is said at once.
+    let traces = Traces::start(&args.trace, "euicc-operator-controller", &instance)?;
     let clients = Clients::infer().await?;
-    let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
+    let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::of_controller()));
     let admin = bind("--admin-listen", args.admin_listen).await?;
     let admin = tokio::spawn(serve(admin, readiness.clone(), Arc::clone(&metrics), CancellationToken::new()));
 
@@ -60,14 +64,15 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
     }
     let tasks = TaskTracker::new();
-    let instance = args.identity();
-    let leadership = leader::campaign(&args, &clients, &instance, &readiness, &stop).await?;
+    let leadership = leader::campaign(&args, &clients, &instance, &readiness, &metrics, &stop).await?;
     let Some(leadership) = leadership else { return Ok(()) };
-    let stop = leadership.stop_when_lost(stop);
+    let stop = leadership.stop_when_lost(stop, &metrics);
 
+    let telemetry = Telemetry { metrics: Arc::clone(&metrics), traces: traces.clone() };
     let publisher = Publisher::new(clients.calls.clone(), "euicc-operator", instance, tasks.clone());
-    let recorder = Recorder::new(clients.calls.clone(), publisher.clone(), args.policy());
-    let context = context::Context::new(clients, recorder, publisher, metrics, tasks.clone(), stop.clone(), &args);
+    let recorder = Recorder::new(clients.calls.clone(), publisher.clone(), args.policy(), telemetry.clone());
+    let context = context::Context::new(clients, recorder, publisher, telemetry, tasks.clone(), stop.clone(), &args);
+    metrics.add(fleet::Fleet::of(&context));
     readiness.ready();
     streams::run(Arc::clone(&context), &namespaces, &stop).await;
 
@@ -76,6 +81,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
     tasks.close();
     tasks.wait().await;
     leadership.release().await;
+    traces.flush().await;
     admin.abort();
     tracing::info!("stopped");
     Ok(())

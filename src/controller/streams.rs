@@ -1,12 +1,6 @@
 //! From watches to reconciliations: one watch, one store and one queue for each kind and watched namespace.
 
-use std::{
-    fmt::Debug,
-    future::Future,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt::Debug, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use kube::{
@@ -27,7 +21,10 @@ use super::{
     activations, connections,
     context::{Context, Watched},
 };
-use crate::api::{EuiccActivation, ThingSpaceConnection};
+use crate::{
+    api::{EuiccActivation, ThingSpaceConnection},
+    telemetry::Reconciled,
+};
 
 /// Reconciliations of one kind at the same time.
 const CONCURRENCY: u16 = 32;
@@ -133,6 +130,8 @@ where
         let Self { api, namespace, store, writer, listed, mut triggered, .. } = self;
         let watching = Arc::clone(&context);
         let complete = listed.clone();
+        let workqueue = context.metrics.workqueues().queue(controller, CONCURRENCY);
+        let (queued, begun) = (Arc::clone(&workqueue), Arc::clone(&workqueue));
         let changed = watcher(api, watcher::Config::default())
             .default_backoff()
             .modify(trim)
@@ -148,20 +147,25 @@ where
             .filter_map(|found| std::future::ready(found.ok().map(|object| ObjectRef::from_obj(&object))));
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)
+            .inspect(move |key| queued.added(key.namespace.as_deref(), &key.name))
             .map(|key| Ok::<_, watcher::Error>(ReconcileRequest::from(key)))
             .take_until(stop.clone().cancelled_owned());
         let reconciler = move |object: Arc<K>, context: Arc<Context>| {
-            let (reconcile, metrics) = (reconcile.clone(), Arc::clone(&context.metrics));
+            let (reconcile, meta) = (reconcile.clone(), object.meta());
+            let work = begun.begun(meta.namespace.as_deref(), meta.name.as_deref().unwrap_or_default());
             async move {
-                let started = Instant::now();
                 // A panic would end the stream for all objects.
                 let done = AssertUnwindSafe(reconcile(object, context)).catch_unwind().await;
-                let (result, answer) = match done {
-                    Ok(Ok(action)) => ("success", Ok(action)),
-                    Ok(Err(error)) => ("error", Err(Failed(error.to_string()))),
-                    Err(_) => ("panic", Err(Failed("a bug: the reconciliation panicked; please report it".into()))),
+                let (how, answer) = match done {
+                    Ok(Ok(action)) if action == Action::await_change() => (Reconciled::Done, Ok(action)),
+                    Ok(Ok(action)) => (Reconciled::Again, Ok(action)),
+                    Ok(Err(error)) => (Reconciled::Failed, Err(Failed(error.to_string()))),
+                    Err(_) => {
+                        let bug = "a bug: the reconciliation panicked; please report it";
+                        (Reconciled::Panicked, Err(Failed(bug.into())))
+                    }
                 };
-                metrics.reconciled(controller, result, started.elapsed());
+                work.ended(how);
                 answer
             }
             .boxed()
@@ -180,7 +184,8 @@ where
         while let Some(done) = done.next().await {
             use kube::runtime::controller::Error;
             match done {
-                Ok(_) | Err(Error::ObjectNotFound(_)) => {} // gone before its turn
+                Ok(_) => {}
+                Err(Error::ObjectNotFound(key)) => workqueue.gone(key.namespace.as_deref(), &key.name), // before its turn
                 Err(error) => tracing::warn!(%error, controller, "a reconciliation failed and is tried again"),
             }
         }

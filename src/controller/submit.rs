@@ -90,10 +90,13 @@ pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Cont
         }
     };
     let (object, operation_id) = (Arc::clone(&claim.object), claim.operation_id.clone());
-    let answer = match claim.action() {
-        Action::Activate => link.client.activate(claim, &request::activate(&object)).await,
-        Action::Deactivate => link.client.deactivate(claim, &request::deactivate(&object)).await,
+    let sending = async {
+        match claim.action() {
+            Action::Activate => link.client.activate(claim, &request::activate(&object)).await,
+            Action::Deactivate => link.client.deactivate(claim, &request::deactivate(&object)).await,
+        }
     };
+    let answer = context.traces.during(&operation_id, sending).await;
     react(&answer, link, context);
     let event = Event::Sent { operation_id, outcome: outcome(answer) };
     record(object, &event, context, &mut work).await;
@@ -147,12 +150,16 @@ async fn record(object: Arc<EuiccActivation>, event: &Event, context: &Context, 
             Ok(Recorded::Unchanged(seen, _)) => return work.wrote(&seen),
             Ok(Recorded::Gone) => {
                 tracing::warn!(
+                    namespace = object.metadata.namespace,
                     activation = object.metadata.name,
                     "the activation was deleted while it was being sent: its lines may become active"
                 );
                 return;
             }
-            Err(error) => tracing::warn!(%error, activation = object.metadata.name, "cannot record an outcome yet"),
+            Err(error) => {
+                let (namespace, activation) = (&object.metadata.namespace, &object.metadata.name);
+                tracing::warn!(%error, namespace, activation, "cannot record an outcome yet");
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);

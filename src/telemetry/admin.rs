@@ -6,16 +6,17 @@ use anyhow::Context;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Metrics, Readiness};
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::{
+    Metrics, Readiness,
+    exposition::{CLASSIC, OPEN_METRICS, classic, wants_open_metrics},
+};
 
 /// A listener; `flag` is where the address comes from.
 ///
@@ -51,9 +52,14 @@ async fn readyz(State((readiness, _)): State<(Readiness, Arc<Metrics>)>) -> impl
     }
 }
 
-async fn expose(State((_, metrics)): State<(Readiness, Arc<Metrics>)>) -> impl IntoResponse {
-    match metrics.encode() {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], text),
-        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], e.to_string()),
-    }
+async fn expose(
+    State((_, metrics)): State<(Readiness, Arc<Metrics>)>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let text = metrics.encode().map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    Ok(match wants_open_metrics(accept) {
+        true => ([(header::CONTENT_TYPE, OPEN_METRICS)], text),
+        false => ([(header::CONTENT_TYPE, CLASSIC)], classic(&text)),
+    })
 }

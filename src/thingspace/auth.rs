@@ -163,7 +163,7 @@ impl Auth {
             .oauth2(Method::POST, "token")
             .basic_auth(client_id.expose_secret(), Some(client_secret.expose_secret()))
             .form(&[("grant_type", "client_credentials")]);
-        let answer = self.transport.send(request).await.map_err(|error| not_issued(error.into()))?;
+        let answer = self.transport.send("token", request).await.map_err(|error| not_issued(error.into()))?;
         let reply = Reply::new(answer, self.redactor());
         let issued = reply.json().and_then(|issued: TokenReply| {
             let life = Duration::from_secs(issued.expires_in.min(LONGEST_LIFE));
@@ -218,7 +218,7 @@ impl Auth {
             .m2m(Method::POST, &["v1", "session", "login"])
             .header(AUTHORIZATION, token.header.clone())
             .json(&LoginRequest { username, password });
-        let answer = self.transport.send(request).await.map_err(|error| unanswered(error.into()))?;
+        let answer = self.transport.send("login", request).await.map_err(|error| unanswered(error.into()))?;
         let reply = Reply::new(answer, self.redactor().and([token.secret.clone()]));
         let message = reply.message();
         let session = reply.json().and_then(|opened: SessionReply| {

@@ -43,14 +43,14 @@ impl Auth {
     ) -> Result<T, CallError> {
         let answered = async {
             fault_point(|| format!("call.{operation}.before"));
-            let reply = self.exchange(&call).await;
+            let reply = self.exchange(operation, &call).await;
             fault_point(|| format!("call.{operation}.after"));
             read(&reply?)
         };
         self.transport.observed(operation, answered).await
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
+    async fn exchange(&self, operation: &'static str, call: &Call<'_>) -> Result<Reply, CallError> {
         let (mut new_token, mut new_session) = (false, false);
         loop {
             let pass = self.pass().await?;
@@ -58,7 +58,7 @@ impl Auth {
             if call.claim.is_some_and(|claim| !claim.is_fresh()) {
                 return Err(NotSent::ClaimExpired.into());
             }
-            let reply = self.send(call, &pass).await?;
+            let reply = self.send(operation, call, &pass).await?;
             let Some(refusal) = reply.access_refusal() else {
                 return Ok(reply);
             };
@@ -74,7 +74,7 @@ impl Auth {
         }
     }
 
-    pub(super) async fn send(&self, call: &Call<'_>, pass: &Pass) -> Result<Reply, CallError> {
+    pub(super) async fn send(&self, operation: &'static str, call: &Call<'_>, pass: &Pass) -> Result<Reply, CallError> {
         // Such a segment would silently lead to another path.
         if call.path.iter().any(|name| matches!(*name, "" | "." | "..")) {
             let cause = "the request names nothing where ThingSpace expects a name";
@@ -86,7 +86,7 @@ impl Auth {
             Some(body) => request.json(body),
             None => request,
         };
-        let answer = transport.send(request).await?;
+        let answer = transport.send(operation, request).await?;
         Ok(Reply::new(answer, self.redactor().and(pass.secrets())))
     }
 }

@@ -135,7 +135,7 @@ impl Client {
         let path = ["v1", "session", "logout"];
         let call = Call { method: Method::POST, ..Call::get(&path) };
         let ended = async {
-            let reply = self.auth.send(&call, &pass).await?;
+            let reply = self.auth.send("logout", &call, &pass).await?;
             match reply.access_refusal() {
                 Some(refusal) if refusal.session => Ok(()),
                 _ => reply.done(),

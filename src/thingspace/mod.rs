@@ -41,5 +41,5 @@ pub use ledger::{
     FAILED_LOGINS_ALLOWED, LedgerError, LoginAttempt, LoginLedger, LoginOutcome, LoginRecord, MemoryLedger, Reservation,
 };
 pub use line_state::LineState;
-pub use observer::{CallObserver, CallReport};
+pub use observer::{CallObserver, CallReport, Exchange};
 pub use request::{Claim, DeviceProgress, InvalidRequestId, Progress, RequestId, RequestProgress};

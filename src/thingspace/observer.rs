@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::{Method, Url};
+
 use super::error::Outcome;
 
 /// One finished call.
@@ -15,10 +17,28 @@ pub struct CallReport {
     pub elapsed: Duration,
 }
 
+/// One HTTP request: a call may take several.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The call that it belongs to.
+    pub operation: &'static str,
+    /// How it was asked.
+    pub method: &'a Method,
+    /// Where.
+    pub url: &'a Url,
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
 /// Is told of each call.
 pub trait CallObserver: Send + Sync {
     /// Must not block.
     fn observe(&self, report: CallReport);
+
+    /// Is told of each request. Must not block.
+    fn exchanged(&self, _: Exchange<'_>) {}
 }
 
 /// Observes nothing.

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, RequestBuilder, StatusCode, Url, redirect, retry};
+use reqwest::{Method, Request, RequestBuilder, StatusCode, Url, redirect, retry};
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::config::ClientConfig;
 use super::endpoint::{Endpoint, EndpointError};
 use super::error::{CallError, NotSent, Outcome};
-use super::observer::{CallObserver, CallReport};
+use super::observer::{CallObserver, CallReport, Exchange};
 use crate::text;
 
 const USER_AGENT: &str = concat!("euicc-operator/", env!("CARGO_PKG_VERSION"));
@@ -83,8 +83,22 @@ impl Transport {
         self.http.request(method, url).header(ACCEPT, "application/json")
     }
 
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, TransportError> {
-        let mut response = request.send().await.map_err(no_answer)?;
+    /// Sends a request of the call `operation`.
+    pub(super) async fn send(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Answer, TransportError> {
+        let request = request.build().map_err(no_answer)?;
+        let (method, url, begun) = (request.method().clone(), request.url().clone(), Instant::now());
+        let answer = self.exchange(request).await;
+        let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+        self.observer.exchanged(Exchange { operation, method: &method, url: &url, status, elapsed: begun.elapsed() });
+        answer
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, TransportError> {
+        let mut response = self.http.execute(request).await.map_err(no_answer)?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
