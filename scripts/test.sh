@@ -8,7 +8,7 @@ set -euo pipefail
 needs fmt clippy
 
 # The crash matrix ends and pauses the processes at points that only this feature compiles in.
-tests=(--locked --features fault-points)
+tests=(--locked --features fault-points,otlp)
 # The image's promises run containers.
 left_out=()
 [ "$(id -u)" = 0 ] || left_out=(--skip image::)

@@ -2,6 +2,7 @@
 //! namespace of its own, and processes of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alerts;
 mod another_cluster;
 mod api_server_trouble;
 mod callback_endpoint;
@@ -27,6 +28,8 @@ mod gitops_health;
 mod image;
 mod image_names;
 mod lifecycle;
+mod logs;
+mod metrics;
 mod one_activation;
 mod one_line_one_owner;
 mod process;
@@ -37,6 +40,8 @@ mod split_brain;
 mod support;
 mod suspend_and_delete;
 mod thingspace_client;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unknown_outcome;
 mod validation;
 mod waiting;

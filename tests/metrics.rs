@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    Admin, HELD, LONG, QUICK, Scene, control_plane, eventually, fixtures, repository,
+    CLOSED_BOOKS, Controller, HELD, LONG, QUICK, Scene, control_plane, eventually, fixtures, http_client, repository,
 };
 
 #[tokio::test]
@@ -135,11 +135,11 @@ async fn those_who_wait_for_their_turn_are_counted() {
 
 /// A life in which everything happens that is counted: success, refusal, a lost answer, strangers, a lease.
 async fn troubled() -> Scene {
-    let mut scene = Scene::start("counted", &[QUICK, crate::support::CLOSED_BOOKS].concat(), &[]).await;
+    let mut scene = Scene::start("counted", &[QUICK, CLOSED_BOOKS].concat(), &[]).await;
     scene.controller.process.terminate(LONG).await;
     let namespace = scene.namespace.name.clone();
     let lease = ["--leader-elect", "--leader-election-namespace", &namespace, "--settle-time", "10m"];
-    scene.controller = crate::support::Controller::start(&scene.namespace, &lease).await;
+    scene.controller = Controller::start(&scene.namespace, &lease).await;
     for name in ["forklift", "crane"] {
         scene.namespace.create(&fixtures::activation(name, 1)).await;
         scene.namespace.wait("Ready", &format!("euicc/{name}")).await;
@@ -154,18 +154,9 @@ async fn troubled() -> Scene {
     let looked = async || scene.controller.admin.metric("workqueue_retries_total", &[]).await > 0.0;
     eventually("it is looked at again later", LONG, looked).await;
     let url = scene.callback.url(&scene.namespace, fixtures::CONNECTION);
-    let stranger = crate::support::http_client().post(url).body("{}").send().await.unwrap();
+    let stranger = http_client().post(url).body("{}").send().await.unwrap();
     assert_eq!(stranger.status().as_u16(), 400);
     scene
-}
-
-impl Admin {
-    /// Content type and text of the metrics page, for somebody who accepts this.
-    async fn metrics_as(&self, accept: &str) -> (String, String) {
-        let answer = self.http.get(format!("{}/metrics", self.url)).header("accept", accept).send().await.unwrap();
-        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-        (kind, answer.text().await.unwrap())
-    }
 }
 
 /// Name and type of everything that a page describes.

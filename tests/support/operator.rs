@@ -89,6 +89,13 @@ impl Admin {
         .await;
     }
 
+    /// Content type and text of the metrics page, for somebody who accepts this.
+    pub async fn metrics_as(&self, accept: &str) -> (String, String) {
+        let answer = self.http.get(format!("{}/metrics", self.url)).header("accept", accept).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, answer.text().await.unwrap())
+    }
+
     /// The metrics page.
     pub async fn metrics(&self) -> String {
         self.get("/metrics").await.unwrap().1
