@@ -20,7 +20,8 @@ soak: ## the random trials of `make test` for longer (DURATION=10m), on new seed
 
 lint: ## format and clippy
 	cargo fmt --check
-	cargo clippy --locked --features fault-points --all-targets -- -D warnings
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --features fault-points,otlp --all-targets -- -D warnings
 
 generate: ## write crds/ anew from the types in src/api, and what charts/ make of them and of their values.yaml
 	cargo run --locked --quiet --bin euicc-operator -- crds --output-dir crds

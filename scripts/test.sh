@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 needs fmt clippy
 
-# The crash matrix ends and pauses the processes at points that only this feature compiles in.
+# The crash matrix ends and pauses the processes at points that only a feature compiles in; traces are another.
 tests=(--locked --features fault-points,otlp)
 # The image's promises run containers.
 left_out=()
@@ -31,6 +31,7 @@ cargo fmt --check
 say "good"
 
 title "Clippy"
+cargo clippy --locked -- -D warnings # as it is shipped
 cargo clippy "${tests[@]}" --all-targets -- -D warnings
 
 title "Building the tests"

@@ -90,7 +90,7 @@ async fn prometheus_gets_open_metrics_and_everybody_else_the_classic_text() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_blocked_and_a_listener_that_is_another_s_show_in_the_metrics() {
+async fn a_login_that_is_blocked_shows_in_the_metrics_and_so_does_its_end() {
     let scene = Scene::start("gauges", QUICK, &["--recheck-after", "1s"]).await;
     let admin = &scene.controller.admin;
     let secret = json!({"stringData": {"password": "wrong"}}).to_string();
@@ -154,7 +154,7 @@ async fn troubled() -> Scene {
     let looked = async || scene.controller.admin.metric("workqueue_retries_total", &[]).await > 0.0;
     eventually("it is looked at again later", LONG, looked).await;
     let url = scene.callback.url(&scene.namespace, fixtures::CONNECTION);
-    let stranger = http_client().post(url).body("{}").send().await.unwrap();
+    let stranger = http_client().post(url).body("no message").send().await.unwrap();
     assert_eq!(stranger.status().as_u16(), 400);
     scene
 }
