@@ -51,7 +51,7 @@ struct State {
     queued: HashMap<u64, Instant>,
     /// What is being worked on, and since when.
     work: HashMap<u64, Instant>,
-    capacity: u16,
+    capacity: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -155,7 +155,7 @@ impl Workqueues {
         };
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = Arc::clone(queues.entry(controller).or_insert_with(new));
-        queue.state().capacity += workers;
+        queue.state().capacity += i64::from(workers);
         queue
     }
 }
@@ -267,7 +267,7 @@ impl Collector for Workqueues {
             longest.get_or_create(&labels).set(ages().fold(0.0, f64::max));
             let labels = ControllerLabels { controller: queue.controller };
             active.get_or_create(&labels).set(state.work.len().try_into().unwrap_or(i64::MAX));
-            capacity.get_or_create(&labels).set(state.capacity.into());
+            capacity.get_or_create(&labels).set(state.capacity);
         }
         let mut show = |name: &str, help: &str, unit: Option<&Unit>, family: &dyn Shown| {
             family.show(&mut encoder, name, help, unit)
