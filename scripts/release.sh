@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-features=() # of the shipped operator, such as: --features otlp
+features=(--features otlp) # of the shipped operator
 auditable=cargo-auditable@0.7.7
 
 needs
