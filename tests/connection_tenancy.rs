@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use euicc_operator::api::EuiccActivation;
 use serde_json::json;
 
 use crate::{
@@ -22,8 +23,13 @@ struct Tenants {
 
 impl Tenants {
     async fn move_in() -> Self {
+        Self::move_in_before(QUICK).await
+    }
+
+    /// The same with a ThingSpace of one's own making.
+    async fn move_in_before(simulator: &[&str]) -> Self {
         let (platform, team) = (Namespace::new("platform").await, Namespace::new("tenant").await);
-        let simulator = Simulator::start(QUICK).await;
+        let simulator = Simulator::start(simulator).await;
         let callback = Callback::start(&["--watch-namespace", &platform.name, "--watch-namespace", &team.name]).await;
         callback.admin.ready().await;
         let url = callback.url(&platform, fixtures::CONNECTION);
@@ -40,9 +46,15 @@ impl Tenants {
     }
 
     async fn activate(&self, name: &str) {
-        let mut activation = fixtures::activation(name, 1);
-        activation.spec.connection_ref.namespace = Some(self.platform.name.clone());
-        self.team.create(&activation).await;
+        self.team.create(&self.as_guest(&fixtures::activation(name, 1), name)).await;
+    }
+
+    /// The same devices by the platform's connection, for another namespace.
+    fn as_guest(&self, activation: &EuiccActivation, name: &str) -> EuiccActivation {
+        let mut guest = activation.clone();
+        guest.metadata.name = Some(name.into());
+        guest.spec.connection_ref.namespace = Some(self.platform.name.clone());
+        guest
     }
 }
 
@@ -135,10 +147,7 @@ async fn a_device_of_another_namespace_is_told_to_nobody_who_was_not_admitted() 
     let _controller = tenants.controller().await;
     let owned = fixtures::activation("owned", 1);
     // A stranger names the same device and the same connection, and has never been admitted.
-    let mut stranger = owned.clone();
-    stranger.metadata.name = Some("stranger".into());
-    stranger.spec.connection_ref.namespace = Some(tenants.platform.name.clone());
-    tenants.team.create(&stranger).await;
+    tenants.team.create(&tenants.as_guest(&owned, "stranger")).await;
     tenants.team.until_reason("stranger", "ConnectionNotAllowed").await;
     tenants.platform.create(&owned).await;
     tenants.platform.wait("Ready", "euicc/owned").await;
@@ -151,6 +160,71 @@ async fn a_device_of_another_namespace_is_told_to_nobody_who_was_not_admitted() 
     .await;
     let status = tenants.team.activation("stranger").await.status.unwrap();
     assert!(status.request_id.is_none() && status.devices.is_empty(), "{status:?}");
+}
+
+#[tokio::test]
+async fn who_has_a_device_in_another_namespace_stands_in_the_operators_log_and_nowhere_else() {
+    let tenants = Tenants::move_in().await;
+    let controller = tenants.controller().await;
+    let owned = fixtures::activation("canary-owned", 1);
+    tenants.platform.create(&owned).await;
+    tenants.platform.wait("Ready", "euicc/canary-owned").await;
+
+    // Who is not admitted learns nothing of the device at all.
+    tenants.team.create(&tenants.as_guest(&owned, "guest")).await;
+    tenants.team.until_reason("guest", "ConnectionNotAllowed").await;
+    let mut lost = owned.clone();
+    lost.metadata.name = Some("lost".into());
+    tenants.team.create(&lost).await;
+    tenants.team.until_reason("lost", "ConnectionNotFound").await;
+
+    patch(&tenants.platform, json!({"allowedNamespaces": {"names": [tenants.team.name]}})).await;
+    let held = tenants.team.until_reason("guest", "DeviceConflict").await;
+    assert!(holds(&held, "Stalled"));
+    let message = why(&held).1;
+    assert!(
+        message.contains("an EuiccActivation of another namespace, whose name is in the operator's log"),
+        "{message}"
+    );
+    tenants.team.until_events("guest", &["ConnectionNotAllowed", "DeviceConflict"]).await;
+    let told = tenants.team.kubectl(&["get", "euicc,events", "-o", "yaml"]).await.success();
+    assert!(!told.contains("canary-owned"), "{told}");
+    let logged = format!("{}/canary-owned", tenants.platform.name);
+    tenants.team.touch("guest", &controller.admin).await;
+    let log = controller.process.output();
+    assert_eq!(log.lines().filter(|line| line.contains(&logged) && line.contains("guest")).count(), 1, "{log}");
+    assert_eq!(tenants.simulator.activate_posts().await.len(), 1);
+}
+
+/// Neither of two controllers sees in time what the other sends, so ThingSpace's refusal is the last guard.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_namespaces_that_race_for_a_line_the_loser_is_not_told_who_won() {
+    let tenants = Tenants::move_in_before(&["--activation-time", "1s"]).await;
+    patch(&tenants.platform, json!({"allowedNamespaces": {"names": [tenants.team.name]}})).await;
+    let flags = ["--watch-namespace", &tenants.team.name, "--poll-after", "5s", "--settle-time", "2s"];
+    let _first = Controller::start(&tenants.platform, &flags).await;
+    let second = Controller::start(&tenants.platform, &flags).await;
+    tenants.platform.wait("Ready", "tsc/verizon").await;
+    second.admin.ready().await;
+
+    let ours: Vec<_> = (0..8).map(|i| fixtures::activation(&format!("ours-{i}"), 1)).collect();
+    let both = ours.iter().enumerate().map(async |(i, ours)| {
+        let theirs = tenants.as_guest(ours, &format!("theirs-{i}"));
+        tokio::join!(tenants.platform.create(ours), tenants.team.create(&theirs));
+    });
+    futures::future::join_all(both).await;
+    for i in 0..ours.len() {
+        let [ours, theirs] = [(&tenants.platform, format!("ours-{i}")), (&tenants.team, format!("theirs-{i}"))];
+        let ended = async |(namespace, name): &(&Namespace, String)| {
+            namespace.until(name, "an end", |o| holds(o, "Ready") || holds(o, "Stalled")).await
+        };
+        let ends = [ended(&ours).await, ended(&theirs).await];
+        assert_eq!(ends.iter().filter(|end| holds(end, "Ready")).count(), 1, "{ends:?}");
+        for (end, other) in ends.iter().zip([&theirs, &ours]) {
+            let status = serde_json::to_string(&end.status).unwrap();
+            assert!(!status.contains(&other.1), "{status}");
+        }
+    }
 }
 
 fn kubeconfig(user: &str) -> std::path::PathBuf {

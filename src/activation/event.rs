@@ -194,7 +194,7 @@ pub enum Line {
         carrier_name: Option<String>,
         /// Whether the provisioning history shows an attempt since the claim.
         attempted: bool,
-        /// Another activation that the line belongs to: namespace/name.
+        /// Another activation that the line belongs to, as this one may be told.
         owner: Option<String>,
     },
 }

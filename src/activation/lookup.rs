@@ -68,7 +68,7 @@ impl Machine<'_> {
         match (action, state) {
             (Action::Activate, LineState::Active) => {
                 if let Some(owner) = owner {
-                    let text = format!("the line is active already, and belongs to EuiccActivation {owner}");
+                    let text = format!("the line is active already, and belongs to {owner}");
                     self.fail(index, "REQUEST_FAILED.DeviceAlreadyActive", &text);
                     return true;
                 }

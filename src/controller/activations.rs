@@ -12,12 +12,11 @@ use serde_json::json;
 
 use super::{
     context::Context,
-    devices::Conflict,
     lookup,
     waits::{self, Waits},
 };
 use crate::{
-    activation::{Effect, Event, Hold},
+    activation::{Effect, Event},
     api::{EuiccActivation, FINALIZER, OperationState},
     cluster::{RecordError, Recorded},
     fault_points::fault_point,
@@ -93,44 +92,18 @@ fn until(at: Timestamp) -> Duration {
 
 /// Asks for a turn to send, or says what stands against it, and when to look again if nothing happens before.
 async fn queue(object: &Arc<EuiccActivation>, context: &Arc<Context>) -> Result<Option<Timestamp>, Error> {
-    let (hold, wake_at) = match context.devices.conflict(object, Timestamp::now()) {
-        Some(conflict) => conflicting(conflict),
-        None => match waits::of(object, context) {
-            Waits::ForFirstCheck { until } => return Ok(Some(until)),
-            Waits::For(hold) => (hold, None),
-            Waits::ForNothing(link) => match waits::for_turn(object, &link) {
-                None => return Ok(None),
-                Some(hold) => (hold, None),
-            },
+    let (hold, wake_at) = match waits::of(object, context) {
+        Waits::ForFirstCheck { until } => return Ok(Some(until)),
+        Waits::For(hold) => (hold, None),
+        Waits::Until(wake_at, hold) => (hold, Some(wake_at)),
+        Waits::ForNothing(link) => match waits::for_turn(object, &link) {
+            None => return Ok(None),
+            Some(hold) => (hold, None),
         },
     };
     tracing::debug!(namespace = object.namespace(), activation = object.name_any(), reason = hold.reason, "held");
     context.recorder.record(Arc::clone(object), &Event::Held(hold)).await?;
     Ok(wake_at)
-}
-
-fn conflicting(conflict: Conflict) -> (Hold, Option<Timestamp>) {
-    match conflict {
-        Conflict::Taken { device, by: (namespace, name) } => {
-            let message = format!(
-                "Device {} {} belongs to EuiccActivation {namespace}/{name}, which is under way or active, so nothing is \
-                 sent. Delete one of the two, or take the device out of one; it goes on by itself then.",
-                device.kind.as_str(),
-                device.id
-            );
-            (Hold { reason: "DeviceConflict", message, stalled: true }, None)
-        }
-        Conflict::DayIsFull { device, free_at } => {
-            let message = format!(
-                "Three requests for device {} {} were sent in the last 24 hours, by this resource and others, and \
-                 ThingSpace takes only five provisioning actions a line and day; it is sent by itself when the first of \
-                 them is a day old.",
-                device.kind.as_str(),
-                device.id
-            );
-            (Hold { reason: "DailyLimit", message, stalled: false }, Some(free_at))
-        }
-    }
 }
 
 /// Sets or clears our finalizer, if nobody wrote in between.

@@ -37,6 +37,8 @@ struct Entry {
     active: HashSet<DeviceId>,
     submissions: Vec<Timestamp>,
     reserved: Reserved,
+    /// Who has one of its devices, as was logged last.
+    logged: Option<Key>,
 }
 
 /// What this process is doing with an activation, which the watch may not show yet.
@@ -77,7 +79,9 @@ impl Devices {
     pub fn apply(&self, object: &EuiccActivation) -> Vec<Key> {
         let mut book = self.book();
         let key = key(object);
-        let reserved = match book.entries.get(&key).map(|e| e.reserved.clone()) {
+        let known = book.entries.get(&key);
+        let logged = known.and_then(|e| e.logged.clone());
+        let reserved = match known.map(|e| e.reserved.clone()) {
             Some(Reserved::Until(version)) if !is_older(object.metadata.resource_version.as_deref(), &version) => {
                 Reserved::No
             }
@@ -85,7 +89,7 @@ impl Devices {
             None => Reserved::No,
         };
         let before = book.remove(&key);
-        let entry = Entry { reserved, ..Entry::of(object) };
+        let entry = Entry { reserved, logged, ..Entry::of(object) };
         let freed: Vec<DeviceId> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
         book.insert(key.clone(), entry);
         book.others_with(&key, &freed)
@@ -120,6 +124,13 @@ impl Devices {
             let entry = book.entries.get(key).filter(|_| *key != own)?;
             (entry.active.contains(id) || (refused && entry.has(id))).then(|| key.clone())
         })
+    }
+
+    /// Whether it was not known before that `owner` has one of its devices.
+    pub fn is_news(&self, object: &EuiccActivation, owner: &Key) -> bool {
+        let mut book = self.book();
+        let Some(entry) = book.entries.get_mut(&key(object)) else { return false };
+        entry.logged.replace(owner.clone()).as_ref() != Some(owner)
     }
 
     /// Takes the devices of an activation that is about to be sent, so that no other one takes them at the same time.
@@ -221,6 +232,7 @@ impl Entry {
             active,
             submissions: status.submissions.iter().map(|t| t.0).collect(),
             reserved: Reserved::No,
+            logged: None,
         }
     }
 

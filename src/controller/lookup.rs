@@ -76,7 +76,8 @@ fn name_owners<'a>(lines: impl Iterator<Item = &'a mut Line>, object: &EuiccActi
     let devices = object.status.iter().flat_map(|s| &s.devices);
     for (line, device) in lines.zip(devices) {
         if let Line::Found { state: LineState::Active, owner, .. } = line {
-            *owner = context.devices.owner(object, device).map(|(namespace, name)| format!("{namespace}/{name}"));
+            let key = context.devices.owner(object, device);
+            *owner = key.map(|key| tenancy::owner_as_told(&key, object, &context.devices));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Who may use a connection: its own namespace, and those that `allowedNamespaces` names or selects.
+//! What is between namespaces: a connection is used by its own and those that `allowedNamespaces` names or selects, and
+//! none is told what another one has.
 //!
 //! The labels of namespaces are only asked for while a connection selects by them: it takes a ClusterRole.
 
@@ -16,8 +17,14 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-use super::context::Context;
-use crate::{activation::Hold, api::ThingSpaceConnection};
+use super::{
+    context::Context,
+    devices::{Devices, Key},
+};
+use crate::{
+    activation::Hold,
+    api::{EuiccActivation, ThingSpaceConnection},
+};
 
 /// Says on a connection with a selector whether namespaces can be read.
 pub const CONDITION: &str = "NamespacesSelected";
@@ -183,6 +190,23 @@ pub fn objection(connection: &ThingSpaceConnection, guest: &str, namespaces: &Na
          to its spec.allowedNamespaces, or name a connection of this namespace; it is sent by itself when it is admitted."
     );
     Some(Hold { reason: "ConnectionNotAllowed", message, stalled: true })
+}
+
+/// The activation that has a device of `object`, as the namespace of `object` may know it; the log knows more.
+pub fn owner_as_told(owner: &Key, object: &EuiccActivation, devices: &Devices) -> String {
+    let (namespace, name) = owner;
+    if Some(namespace) == object.metadata.namespace.as_ref() {
+        return format!("EuiccActivation {namespace}/{name}");
+    }
+    if devices.is_news(object, owner) {
+        tracing::info!(
+            namespace = object.namespace(),
+            activation = object.name_any(),
+            owner = format!("{namespace}/{name}"),
+            "one of its devices belongs to an activation of another namespace"
+        );
+    }
+    "an EuiccActivation of another namespace, whose name is in the operator's log".into()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an activation waits for before it is sent: its connection, its account, its turn.
+//! What an activation waits for before it is sent: its connection, its account, its devices, its turn.
 
 use std::{
     sync::Arc,
@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use super::{
     context::Context,
+    devices::Conflict,
     links::{Link, Readiness},
     tenancy,
 };
@@ -36,9 +37,11 @@ pub enum Waits {
     },
     /// This.
     For(Hold),
+    /// This, which ends by itself.
+    Until(Timestamp, Hold),
 }
 
-/// What stands against its having its turn.
+/// What stands against its having its turn. Whether it is admitted comes first: nobody else learns anything of devices.
 pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     let own = object.namespace().unwrap_or_default();
     let (namespace, connection) = object.connection_key();
@@ -66,6 +69,9 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
         );
         return Waits::For(Hold { reason: "AccountNotAllowed", message, stalled: true });
     }
+    if let Some(conflict) = context.devices.conflict(object, Timestamp::now()) {
+        return conflicting(conflict, object, context);
+    }
     let not_ready = |why: &str| {
         let message = format!("ThingSpaceConnection {named} is not ready: {why} It is sent as soon as it is.");
         Waits::For(Hold { reason: "ConnectionNotReady", message, stalled: false })
@@ -88,6 +94,31 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     match facts.and_then(|facts| facts.objection(&object.spec, &named)) {
         Some(hold) => Waits::For(hold),
         None => Waits::ForNothing(link),
+    }
+}
+
+fn conflicting(conflict: Conflict, object: &EuiccActivation, context: &Context) -> Waits {
+    match conflict {
+        Conflict::Taken { device, by } => {
+            let message = format!(
+                "Device {} {} belongs to {}, which is under way or active, so nothing is sent. Delete one of the two, or \
+                 take the device out of one; it goes on by itself then.",
+                device.kind.as_str(),
+                device.id,
+                tenancy::owner_as_told(&by, object, &context.devices)
+            );
+            Waits::For(Hold { reason: "DeviceConflict", message, stalled: true })
+        }
+        Conflict::DayIsFull { device, free_at } => {
+            let message = format!(
+                "Three requests for device {} {} were sent in the last 24 hours, by this resource and others, and \
+                 ThingSpace takes only five provisioning actions a line and day; it is sent by itself when the first of \
+                 them is a day old.",
+                device.kind.as_str(),
+                device.id
+            );
+            Waits::Until(free_at, Hold { reason: "DailyLimit", message, stalled: false })
+        }
     }
 }
 

@@ -275,7 +275,7 @@ fn a_line_that_belongs_to_another_activation_is_no_success_and_the_other_is_name
         service_plan: None,
         carrier_name: None,
         attempted: false,
-        owner: Some("fleet/first".into()),
+        owner: Some("EuiccActivation fleet/first".into()),
     };
     play.poll(vec![(Progress::Failed, line)]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
