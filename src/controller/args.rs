@@ -19,9 +19,12 @@ pub struct ControllerArgs {
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, env = "EUICC_ADMIN_LISTEN", default_value = "0.0.0.0:8081")]
     pub admin_listen: SocketAddr,
-    /// Work only while holding the lease euicc-operator-controller, so that several replicas may run.
+    /// Work only while holding a lease, so that several replicas may run.
     #[arg(long, env = "EUICC_LEADER_ELECT", num_args = 0..=1, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
     pub leader_elect: bool,
+    /// Name of the lease: who shares it takes turns.
+    #[arg(long, env = "EUICC_LEADER_ELECTION_ID", default_value = "euicc-operator-controller")]
+    pub leader_election_id: String,
     /// Namespace of the lease; default: the namespace that this runs in.
     #[arg(long, env = "EUICC_LEADER_ELECTION_NAMESPACE")]
     pub leader_election_namespace: Option<String>,

@@ -12,12 +12,11 @@ use crate::{
     telemetry::{Metrics, Readiness},
 };
 
-const LEASE: &str = "euicc-operator-controller";
-
 /// Being the one that works.
 pub struct Leadership(Option<Held>);
 
 struct Held {
+    lease: String,
     leading: watch::Receiver<bool>,
     manager: JoinHandle<kube_lease_manager::Result<LeaseManager>>,
 }
@@ -38,8 +37,9 @@ pub async fn campaign(
         return Ok(Some(Leadership(None)));
     }
     let namespace = args.leader_election_namespace.clone().unwrap_or_else(|| clients.namespace.clone());
+    let lease = &args.leader_election_id;
     let duration = args.lease_duration.as_secs().max(2);
-    let manager = LeaseManagerBuilder::new(clients.calls.clone(), LEASE)
+    let manager = LeaseManagerBuilder::new(clients.calls.clone(), lease)
         .with_namespace(namespace)
         .with_identity(identity)
         .with_duration(duration)
@@ -49,19 +49,19 @@ pub async fn campaign(
     let (mut leading, manager) = manager.watch().await;
     // A replica that stands by is a healthy one.
     readiness.ready();
-    metrics.leads(LEASE, false);
-    tracing::info!(lease = LEASE, identity, "standing by for the lease");
+    metrics.leads(lease, false);
+    tracing::info!(lease, identity, "standing by for the lease");
     let led = tokio::select! {
         () = stop.cancelled() => false,
         led = leading.wait_for(|leads| *leads) => led.is_ok(),
     };
-    let leadership = Leadership(Some(Held { leading, manager }));
+    let leadership = Leadership(Some(Held { lease: lease.clone(), leading, manager }));
     if !led {
         leadership.release().await;
         return Ok(None);
     }
-    tracing::info!(lease = LEASE, identity, "leading");
-    metrics.leads(LEASE, true);
+    tracing::info!(lease, identity, "leading");
+    metrics.leads(lease, true);
     Ok(Some(leadership))
 }
 
@@ -70,14 +70,15 @@ impl Leadership {
     pub fn stop_when_lost(&self, stop: CancellationToken, metrics: &Arc<Metrics>) -> CancellationToken {
         let Some(held) = &self.0 else { return stop };
         let either = stop.child_token();
-        let (mut leading, lost, metrics) = (held.leading.clone(), either.clone(), Arc::clone(metrics));
+        let (lease, mut leading) = (held.lease.clone(), held.leading.clone());
+        let (lost, metrics) = (either.clone(), Arc::clone(metrics));
         tokio::spawn(async move {
             tokio::select! {
                 () = lost.cancelled() => return,
                 _ = leading.wait_for(|leads| !leads) => {}
             }
-            metrics.leads(LEASE, false);
-            tracing::warn!(lease = LEASE, "the lease is lost: another replica may be working");
+            metrics.leads(&lease, false);
+            tracing::warn!(lease, "the lease is lost: another replica may be working");
             lost.cancel();
         });
         either
@@ -85,7 +86,7 @@ impl Leadership {
 
     /// Frees the lease for the next one.
     pub async fn release(self) {
-        let Some(Held { leading, manager }) = self.0 else { return };
+        let Some(Held { leading, manager, .. }) = self.0 else { return };
         drop(leading);
         if let Ok(Err(error)) = manager.await {
             tracing::warn!(%error, "the lease could not be released; it runs out by itself");

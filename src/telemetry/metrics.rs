@@ -106,7 +106,7 @@ struct EndLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NameLabels {
-    name: &'static str,
+    name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -274,8 +274,8 @@ impl Metrics {
     }
 
     /// Whether this replica holds the lease of that name.
-    pub fn leads(&self, name: &'static str, leads: bool) {
-        self.leader.get_or_create(&NameLabels { name }).set(leads.into());
+    pub fn leads(&self, name: &str, leads: bool) {
+        self.leader.get_or_create(&NameLabels { name: name.into() }).set(leads.into());
     }
 
     /// What is told of reconciliations.

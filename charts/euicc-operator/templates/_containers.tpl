@@ -8,6 +8,7 @@
     - --admin-listen={{ .Values.listenAddress }}:{{ .Values.metrics.port }}
     {{- if .Values.leaderElection.enabled }}
     - --leader-elect=true
+    - --leader-election-id={{ include "euicc-operator.fullname" . }}
     - --leader-election-namespace={{ include "euicc-operator.namespace" . }}
     {{- with .Values.leaderElection.leaseDuration }}
     - --lease-duration={{ . }}

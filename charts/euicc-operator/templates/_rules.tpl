@@ -51,6 +51,6 @@
   verbs: [create] # which cannot be confined to a name
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [euicc-operator-controller]
+  resourceNames: [{{ include "euicc-operator.fullname" . | quote }}]
   verbs: [get, patch]
 {{- end }}
