@@ -37,7 +37,7 @@ enum Command {
         #[arg(required = true, value_name = "URL")]
         urls: Vec<String>,
         /// How long to wait.
-        #[arg(long, default_value = "60s")]
+        #[arg(long, env = "EUICC_TIMEOUT", default_value = "60s")]
         timeout: kube::core::Duration,
     },
 }

@@ -105,7 +105,7 @@ impl Door {
 }
 
 /// A message that says that the activation of a device has failed (contract 7.2).
-fn failed(device: &euicc_operator::api::Device, request_id: &str, username: &str, password: &str) -> Value {
+pub fn failed(device: &euicc_operator::api::Device, request_id: &str, username: &str, password: &str) -> Value {
     json!({
         "username": username, "password": password, "requestId": request_id, "deviceIds": device.device_ids,
         "faultResponse": {"faultcode": "REQUEST_FAILED.DeviceNotFound", "faultstring": "The device was not found."},

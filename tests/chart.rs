@@ -150,7 +150,7 @@ async fn what_values_make_is_complete_and_accepted_by_the_api_server(
 #[case("connections[0].name=verizon", "'/connections/0': missing property 'spec'")]
 #[case("replicaCount=2,leaderElection.enabled=false", "replicaCount above 1 needs leaderElection.enabled=true")]
 #[case(
-    "podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1,podDisruptionBudget.maxUnavailable=1",
+    "replicaCount=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1,podDisruptionBudget.maxUnavailable=1",
     "Remove one."
 )]
 #[case("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "twice. Enable one of them.")]
@@ -250,6 +250,22 @@ async fn thingspace_alone_is_let_in_by_every_way() {
     let policy = find(&made, "SecurityPolicy", "euicc-operator-callback");
     assert_eq!(policy["spec"]["authorization"]["rules"][0]["principal"]["clientCIDRs"], json!(addresses));
     assert_eq!(policy["spec"]["authorization"]["defaultAction"], "Deny");
+}
+
+#[tokio::test]
+async fn helm_test_is_let_in_where_only_prometheus_may_read_metrics() {
+    let namespace = Namespace::new("render").await;
+    let values = "networkPolicy: {metricsFrom: [{namespaceSelector: {matchLabels: {name: monitoring}}}]}";
+    let made = objects(&render(&namespace, values).await.success());
+    let of_kind = |kind: &str| made.iter().find(|o| o["kind"] == kind).unwrap();
+    let labels = of_kind("Pod")["metadata"]["labels"].as_object().unwrap();
+    for port in ["metrics", "callback-admin"] {
+        let rules = of_kind("NetworkPolicy")["spec"]["ingress"].as_array().unwrap();
+        let peers = rules.iter().find(|rule| rule["ports"][0]["port"] == port).unwrap()["from"].as_array().unwrap();
+        let [_, test] = &peers[..] else { panic!("{peers:?}") };
+        let selected = test["podSelector"]["matchLabels"].as_object().unwrap();
+        assert!(selected.iter().all(|(name, value)| labels.get(name) == Some(value)), "{selected:?}");
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
     connection_support::condition,
     support::{
         AuditEvent, AuditLog, ControlPlane, LONG, Namespace, Pod, QUICK, Release, Simulator, control_plane, eventually,
-        fixtures, free_port, helm, holds, objects,
+        fixtures, helm, holds, objects,
     },
 };
 
@@ -42,7 +42,7 @@ struct Grant {
 async fn both_processes_are_refused_nothing_and_need_all_that_they_may(#[case] mode: &str, #[case] narrow: bool) {
     let stage = Stage::set(mode, narrow).await;
     let pods = stage.start().await;
-    stage.live().await;
+    stage.live(&pods).await;
     let output: Vec<_> = pods.iter().flat_map(|pod| &pod.containers).map(|(_, process, _)| process.output()).collect();
     assert!(!output.concat().contains("orbidden"), "{output:?}");
 
@@ -90,7 +90,7 @@ async fn is_missed(grant: Grant) {
     });
     tokio::select! {
         event = refusal => assert_eq!(Grant::used(&grant.component, &event), grant, "{event:?}"),
-        () = stage.live() => panic!("{grant:?} is spare"),
+        () = stage.live(&pods) => panic!("{grant:?} is spare"),
     }
 }
 
@@ -99,7 +99,6 @@ struct Stage {
     platform: Namespace,
     team: Namespace,
     release: Release,
-    callback: String,
     simulator: Simulator,
 }
 
@@ -110,19 +109,16 @@ impl Stage {
         let cluster = cluster.await.unwrap();
         let (platform, team) =
             (Namespace::new_on(cluster, "rights").await, Namespace::new_on(cluster, "rights-team").await);
-        let [callback, admin, metrics] = [free_port(), free_port(), free_port()];
         let watched = if narrow { format!("{}, {}", platform.name, team.name) } else { String::new() };
         let values = format!(
-            "listenAddress: 127.0.0.1\n\
-             metrics: {{port: {metrics}}}\n\
-             callback: {{mode: {mode}, port: {callback}, metricsPort: {admin}}}\n\
+            "callback: {{mode: {mode}}}\n\
              controller: {{pollAfter: 1s}}\n\
              rbac: {{readNamespaces: true}}\n\
              watchNamespaces: [{watched}]\n"
         );
         let release = Release::install(&platform, &values).await;
         let simulator = Simulator::start(QUICK).await;
-        Self { platform, team, release, callback: format!("127.0.0.1:{callback}"), simulator }
+        Self { platform, team, release, simulator }
     }
 
     async fn start(&self) -> Vec<Pod> {
@@ -130,9 +126,9 @@ impl Stage {
     }
 
     /// All that the operator does with Kubernetes, from the first connection to its end.
-    async fn live(&self) {
+    async fn live(&self, pods: &[Pod]) {
         let Self { platform, team, simulator, .. } = self;
-        platform.apply(&self.connection()).await;
+        platform.apply(&self.connection(pods)).await;
         eventually("the connection is ready", LONG, async || {
             let ready = condition(platform, "Ready").await;
             ready.clone().filter(|c| c.status == "True").ok_or(ready)
@@ -184,12 +180,12 @@ impl Stage {
     }
 
     /// With everything that is read from Kubernetes: Secrets, a ConfigMap, the labels of namespaces.
-    fn connection(&self) -> String {
+    fn connection(&self, pods: &[Pod]) -> String {
         let kubeconfig = std::fs::read_to_string(&self.platform.cluster.kubeconfig).unwrap();
         let kubeconfig: Value = serde_yaml_ng::from_str(&kubeconfig).unwrap();
         let ca = kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"].as_str().unwrap();
         let ca = String::from_utf8(BASE64_STANDARD.decode(ca).unwrap()).unwrap().trim().replace('\n', "\n    ");
-        let url = format!("http://{}/v1/callbacks/{}/{}", self.callback, self.platform.name, fixtures::CONNECTION);
+        let url = pods.iter().find_map(|pod| pod.callback_url(&self.platform)).unwrap();
         let connection = fixtures::connection(&self.simulator.endpoint(), Some(&url));
         let connection = connection.replace("thingspace-callback}}", "thingspace-callback}, onDelete: Deregister}");
         format!(

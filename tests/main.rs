@@ -9,6 +9,7 @@ mod callback_endpoint;
 mod callback_quirks;
 mod chart;
 mod chart_rights;
+mod chart_running;
 mod chart_upgrade;
 mod connection;
 mod connection_accounts;

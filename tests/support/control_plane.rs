@@ -63,18 +63,18 @@ impl ControlPlane {
         self.program("kubectl")
     }
 
-    /// The real helm, as the administrator, with nothing from this user's home.
+    /// The real helm, as the administrator.
     pub fn helm(&self) -> Command {
-        let mut helm = self.program("helm");
-        for kind in ["CACHE", "CONFIG", "DATA"] {
-            helm.env(format!("HELM_{kind}_HOME"), self.file("helm"));
-        }
-        helm
+        self.program("helm")
     }
 
-    /// A program as the administrator has it in a shell: with kubectl, and with access to this cluster.
+    /// A program as the administrator has it in a shell: with kubectl and helm, with access to this cluster, and with
+    /// nothing from this user's home.
     pub fn program(&self, name: &str) -> Command {
         let mut program = Command::new(name);
+        for kind in ["CACHE", "CONFIG", "DATA"] {
+            program.env(format!("HELM_{kind}_HOME"), self.file("helm"));
+        }
         program
             .env("PATH", &self.path)
             .env("KUBECONFIG", &self.kubeconfig)

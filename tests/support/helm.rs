@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ControlPlane, Namespace, Output, repository};
+use super::{ControlPlane, Namespace, Output, Pod, hook, repository};
 
 /// An installed chart.
 pub struct Release {
@@ -28,10 +28,25 @@ impl Release {
     /// `helm install`, of the operator alone: its CRDs are there already.
     pub async fn install(namespace: &Namespace, values: &str) -> Self {
         // Names of ClusterRoles are for the whole cluster.
-        let name = format!("euicc-operator-{}", namespace.name);
-        let args = ["install", &name, "CHART", "--namespace", &namespace.name, "--set", "crds.enabled=false"];
-        helm(namespace.cluster, &args, values).await.success();
-        Self { name, namespace: namespace.clone() }
+        Self::install_as(&format!("euicc-operator-{}", namespace.name), namespace, values).await
+    }
+
+    /// The same under a name of one's own.
+    pub async fn install_as(name: &str, namespace: &Namespace, values: &str) -> Self {
+        let release = Self { name: name.into(), namespace: namespace.clone() };
+        release.helm("install", &["CHART", "--set", "crds.enabled=false"], values).await.success();
+        release
+    }
+
+    /// Runs a command of helm about this release.
+    pub async fn helm(&self, command: &str, args: &[&str], values: &str) -> Output {
+        let args = [&[command, &self.name], args, &["--namespace", &self.namespace.name]].concat();
+        helm(self.namespace.cluster, &args, values).await
+    }
+
+    /// `helm test`, and beside it what runs its pod. Returns what either said.
+    pub async fn test(&self, pods: &[Pod]) -> (Output, Output) {
+        tokio::join!(self.helm("test", &["--timeout", "60s"], ""), hook::run(self, pods))
     }
 }
 

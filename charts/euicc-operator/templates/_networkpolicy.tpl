@@ -35,11 +35,17 @@ spec:
       {{- include "euicc-operator.selectorLabels" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
+    {{- $metricsFrom := $policy.metricsFrom }}
+    {{- if $metricsFrom }}
+    {{- /* And the pod of `helm test`. */ -}}
+    {{- $test := include "euicc-operator.selectorLabels" (dict "root" .root "component" "test") | fromYaml }}
+    {{- $metricsFrom = append $metricsFrom (dict "podSelector" (dict "matchLabels" $test)) }}
+    {{- end }}
     {{- if .controller }}
-    {{- include "euicc-operator.networkRule" (dict "direction" "from" "peers" $policy.metricsFrom "ports" (list "metrics")) | nindent 4 }}
+    {{- include "euicc-operator.networkRule" (dict "direction" "from" "peers" $metricsFrom "ports" (list "metrics")) | nindent 4 }}
     {{- end }}
     {{- if .callback }}
-    {{- include "euicc-operator.networkRule" (dict "direction" "from" "peers" $policy.metricsFrom "ports" (list "callback-admin")) | nindent 4 }}
+    {{- include "euicc-operator.networkRule" (dict "direction" "from" "peers" $metricsFrom "ports" (list "callback-admin")) | nindent 4 }}
     {{- $from := $policy.callbackFrom }}
     {{- if and (not $from) (eq $v.callback.service.type "LoadBalancer") (not $v.callback.ingress.enabled) (not $v.callback.httpRoute.enabled) }}
     {{- range $v.callback.allowedSources }}
