@@ -153,6 +153,8 @@ async fn what_values_make_is_complete_and_accepted_by_the_api_server(
     "replicaCount=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1,podDisruptionBudget.maxUnavailable=1",
     "Remove one."
 )]
+#[case("podDisruptionBudget.enabled=true", "would hold up every drain")]
+#[case("callback.podDisruptionBudget.enabled=true,callback.replicaCount=1", "would hold up every drain")]
 #[case("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "twice. Enable one of them.")]
 #[case("metrics.serviceMonitor.enabled=true,metrics.service.enabled=false", "needs metrics.service.enabled=true")]
 #[case("callback.ingress.enabled=true", "needs callback.ingress.hosts")]

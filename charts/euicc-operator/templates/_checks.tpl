@@ -10,6 +10,12 @@
 {{- fail (printf "%s has both minAvailable and maxUnavailable, and Kubernetes takes one of them. Remove one." $key) }}
 {{- end }}
 {{- end }}
+{{- range $key, $of := dict "podDisruptionBudget" $v "callback.podDisruptionBudget" $v.callback }}
+{{- $budget := $of.podDisruptionBudget }}
+{{- if and $budget.enabled (lt (int $of.replicaCount) 2) (eq (toString $budget.maxUnavailable) "") (ne (toString $budget.minAvailable) "0") }}
+{{- fail (printf "%s.enabled with one replica would hold up every drain of its node. Set replicaCount=2 or more there, or leave the budget out." $key) }}
+{{- end }}
+{{- end }}
 {{- with $v.callback.tls.certManager }}
 {{- if and .enabled (or (not .issuerRef.name) (not .dnsNames)) }}
 {{- fail "callback.tls.certManager.enabled needs issuerRef.name and dnsNames: who issues the certificate, and for which names. Give both." }}
