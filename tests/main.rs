@@ -8,6 +8,7 @@ mod api_server_trouble;
 mod callback_endpoint;
 mod callback_quirks;
 mod chart;
+mod chart_notes;
 mod chart_rights;
 mod chart_running;
 mod chart_upgrade;
