@@ -10,6 +10,7 @@ pub mod ready;
 pub mod simulator;
 pub mod telemetry;
 pub mod thingspace;
+pub mod validate;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;

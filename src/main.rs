@@ -9,6 +9,8 @@ use euicc_operator::{
     callback::{self, CallbackArgs},
     controller::{self, ControllerArgs},
     ready,
+    telemetry::LogArgs,
+    validate::{self, ValidateArgs},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,8 @@ enum Command {
     Controller(Box<ControllerArgs>),
     /// Take ThingSpace's callbacks and write them onto the resources.
     Callback(Box<CallbackArgs>),
+    /// Check manifests without a cluster, by the API server's rules; exits with 1 if any is bad, with 2 if it cannot tell.
+    Validate(ValidateArgs),
     /// Print the CustomResourceDefinitions as YAML.
     Crds {
         /// Write them as files into this folder instead, one a kind.
@@ -42,41 +46,48 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("euicc-operator: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        // Its exit code tells bad manifests from manifests that it could not look at.
+        Command::Validate(args) => return validate::run(&args).unwrap_or_else(|error| say(&error, 2)),
+        Command::Crds { output_dir } => crds(output_dir),
+        Command::Ready { urls, timeout } => wait_for(&urls, timeout),
+        Command::Controller(args) => serve(&args.log.clone(), |stop| controller::run(*args, stop)),
+        Command::Callback(args) => serve(&args.log.clone(), |stop| callback::run(*args, stop)),
+    };
+    ended.map_or_else(|error| say(&error, 1), |()| ExitCode::SUCCESS)
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Controller(args) => {
-            args.log.init()?;
-            install_crypto()?;
-            controller::run(*args, stop_on_signal()?).await?;
-        }
-        Command::Callback(args) => {
-            args.log.init()?;
-            install_crypto()?;
-            callback::run(*args, stop_on_signal()?).await?;
-        }
-        Command::Crds { output_dir: None } => print!("{}", api::to_yaml(&api::crds()?)?),
-        Command::Crds { output_dir: Some(dir) } => {
-            for crd in api::crds()? {
-                let file = dir.join(format!("{}.yaml", crd.spec.names.plural));
-                std::fs::write(&file, api::to_yaml(&[crd])?)
-                    .with_context(|| format!("cannot write {}", file.display()))?;
-            }
-        }
-        Command::Ready { urls, timeout } => {
-            install_crypto()?;
-            ready::wait(&urls, timeout.into()).await?;
-        }
+fn say(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("euicc-operator: {error:#}");
+    code.into()
+}
+
+/// Runs a process until it is asked to stop.
+#[tokio::main]
+async fn serve<F>(log: &LogArgs, run: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    log.init()?;
+    install_crypto()?;
+    run(stop_on_signal()?).await
+}
+
+#[tokio::main]
+async fn wait_for(urls: &[String], timeout: kube::core::Duration) -> anyhow::Result<()> {
+    install_crypto()?;
+    ready::wait(urls, timeout.into()).await
+}
+
+fn crds(output_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(dir) = output_dir else {
+        print!("{}", api::to_yaml(&api::crds()?)?);
+        return Ok(());
+    };
+    for crd in api::crds()? {
+        let file = dir.join(format!("{}.yaml", crd.spec.names.plural));
+        std::fs::write(&file, api::to_yaml(&[crd])?).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }

@@ -2,14 +2,29 @@
 
 use super::{DeviceId, EuiccActivationSpec, IdKind};
 
-/// One sentence for each thing that is probably a mistake.
-pub fn advice(spec: &EuiccActivationSpec) -> Vec<String> {
-    let ids = spec.devices.iter().flat_map(|d| &d.device_ids);
-    let mut out: Vec<String> = ids.filter_map(check_digit).collect();
+/// Something that is probably a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Where, as the API server writes paths.
+    pub field: String,
+    /// What, in one sentence.
+    pub sentence: String,
+}
+
+/// What is probably a mistake.
+pub fn advice(spec: &EuiccActivationSpec) -> Vec<Advice> {
+    let mut out = Vec::new();
+    for (d, device) in spec.devices.iter().enumerate() {
+        for (i, id) in device.device_ids.iter().enumerate() {
+            let field = format!("spec.devices[{d}].deviceIds[{i}].id");
+            out.extend(check_digit(id).map(|sentence| Advice { field, sentence }));
+        }
+    }
     for (field, missing) in [("servicePlan", spec.service_plan.is_none()), ("mdnZipCode", spec.mdn_zip_code.is_none())]
     {
         if missing {
-            out.push(format!("spec.{field} is not set: most accounts need it to activate a line."));
+            let sentence = format!("spec.{field} is not set: most accounts need it to activate a line.");
+            out.push(Advice { field: format!("spec.{field}"), sentence });
         }
     }
     out

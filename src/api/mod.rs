@@ -11,10 +11,10 @@ mod rules;
 mod status;
 
 pub use activation::*;
-pub use advice::advice;
+pub use advice::{Advice, advice};
 pub use connection::*;
 pub use connection_status::*;
-pub use crds::{crds, to_yaml};
+pub use crds::{CustomResourceDefinition, crds, to_yaml};
 pub use status::*;
 
 /// API group of both kinds.
