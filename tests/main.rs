@@ -45,5 +45,7 @@ mod thingspace_client;
 #[cfg(feature = "otlp")]
 mod traces;
 mod unknown_outcome;
+mod validate;
+mod validate_parity;
 mod validation;
 mod waiting;

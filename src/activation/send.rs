@@ -210,7 +210,11 @@ impl Machine<'_> {
     fn advise(&mut self) {
         let advice = crate::api::advice(self.subject.spec);
         if !advice.is_empty() && self.status.operation.as_ref().is_some_and(|o| o.attempt == 1) {
-            self.tell(Severity::Warning, "Advice", advice.iter().map(|a| a.sentence.as_str()).collect::<Vec<_>>().join(" "));
+            self.tell(
+                Severity::Warning,
+                "Advice",
+                advice.iter().map(|a| a.sentence.as_str()).collect::<Vec<_>>().join(" "),
+            );
         }
     }
 }

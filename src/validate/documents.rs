@@ -33,7 +33,8 @@ fn manifest<'a>(kinds: &'a [Kind], root: &'a Node) -> Document<'a> {
         (Some(version), Some(kind)) if in_our_group || ours.is_some() => match ours {
             Some(ours) if version == format!("{GROUP}/{VERSION}") => Document::Ours(ours, root),
             Some(_) => {
-                let words = format!("no matches for kind \"{kind}\" in version \"{version}\": it must be {GROUP}/{VERSION}");
+                let words =
+                    format!("no matches for kind \"{kind}\" in version \"{version}\": it must be {GROUP}/{VERSION}");
                 wrong("apiVersion", words)
             }
             None => wrong("kind", format!("no matches for kind \"{kind}\" in version \"{version}\"")),

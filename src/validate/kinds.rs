@@ -67,7 +67,7 @@ impl Kind {
         if issues.is_empty()
             && let Ok(spec) = serde_json::from_value::<EuiccActivationSpec>(object["spec"].take())
         {
-            issues.extend(api::advice(&spec).into_iter().map(|advice| Issue::warning(advice.field, advice.sentence)));
+            issues.extend(api::advice(&spec).into_iter().map(warning));
         }
         issues
     }
@@ -76,22 +76,30 @@ impl Kind {
         let rules = self.rules.get_or_init(|| compile_schema(&self.schema));
         let broken = Validator::new().validate_compiled(rules, object, None).err();
         let issue = |error: kube::core::cel::ValidationError| {
-            let value = object.pointer(&pointer(&error.field_path)).filter(|value| !value.is_object() && !value.is_array());
+            let value =
+                object.pointer(&pointer(&error.field_path)).filter(|value| !value.is_object() && !value.is_array());
             let words = match value.filter(|_| error.kind == ErrorKind::ValidationFailure) {
                 Some(value) if !self.moved.contains(&error.rule) => {
                     format!("Invalid value: {}: {}", schema::show(value), error.message)
                 }
                 _ => format!("Invalid value: {}", error.message),
             };
-            Issue::error(error.field_path, words)
+            Issue::error(error.field_path.trim_start_matches('.'), words)
         };
         broken.into_iter().flatten().map(issue).collect()
     }
 }
 
+/// Without the path that the finding has anyway.
+fn warning(advice: api::Advice) -> Issue {
+    let words = advice.sentence.trim_end_matches('.');
+    let words = words.strip_prefix(&format!("{} ", advice.field)).unwrap_or(words).to_owned();
+    Issue::warning(advice.field, words)
+}
+
 /// `spec.devices[0].deviceIds` as a JSON pointer.
 fn pointer(path: &str) -> String {
-    format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
+    format!("/{}", path.trim_start_matches('.').replace(['.', '['], "/").replace(']', ""))
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ const MOST_ANNOTATIONS: usize = 256 * 1024;
 
 /// The form of `metadata`. What controllers write there is not looked at.
 pub fn schema() -> Value {
-    let (text, texts) = (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
+    let (text, texts) =
+        (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
     let anything = json!({"x-kubernetes-preserve-unknown-fields": true});
     let list = json!({"type": "array", "items": anything});
     json!({"type": "object", "properties": {

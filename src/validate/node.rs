@@ -41,9 +41,7 @@ impl Node {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => items.iter().map(Self::to_json).collect(),
-            Content::Map(entries) => {
-                Value::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
-            }
+            Content::Map(entries) => Value::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect()),
         }
     }
 
@@ -82,7 +80,8 @@ impl Node {
                     path.strip_prefix(&entry.key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
                 };
                 let Some(entry) = entries.iter().filter(fits).max_by_key(|entry| entry.key.len()) else { return own };
-                let place = if matches!(entry.node.content, Content::Scalar(_)) { entry.node.place } else { entry.place };
+                let place =
+                    if matches!(entry.node.content, Content::Scalar(_)) { entry.node.place } else { entry.place };
                 entry.node.walk(&path[entry.key.len()..], place)
             }
             Content::List(items) => {

@@ -219,9 +219,23 @@ mod tests {
     #[test]
     fn every_keyword_of_the_crds_is_checked_here_or_has_nothing_to_check() {
         const CHECKED: &[&str] = &[
-            "type", "format", "enum", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems",
-            "required", "properties", "additionalProperties", "items", "default", "x-kubernetes-list-type",
-            "x-kubernetes-list-map-keys", "x-kubernetes-validations",
+            "type",
+            "format",
+            "enum",
+            "minLength",
+            "maxLength",
+            "minimum",
+            "maximum",
+            "minItems",
+            "maxItems",
+            "required",
+            "properties",
+            "additionalProperties",
+            "items",
+            "default",
+            "x-kubernetes-list-type",
+            "x-kubernetes-list-map-keys",
+            "x-kubernetes-validations",
         ];
         const TALK: &[&str] = &["description", "title", "x-kubernetes-map-type"];
         fn walk(schema: &Value, seen: &mut usize) {

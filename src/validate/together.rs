@@ -31,8 +31,7 @@ impl Together {
             match self.lines.get(&id) {
                 Some((other, first)) if other != resource => {
                     let words = format!(
-                        "{} {} is also in {other} ({first}): a line belongs to one activation at a time, so only one of \
-                         the two is sent, and the other says DeviceConflict",
+                        "{} {} is also in {other} ({first}): only one of the two is sent, the other says DeviceConflict",
                         id.0, id.1
                     );
                     issues.push((place, Issue::warning(path, words)));

@@ -159,8 +159,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                let message =
-                    format!("duplicate key: it stands on line {} already, and only the last one counts", first.place.line);
+                let message = format!(
+                    "duplicate key: it stands on line {} already, and only the last one counts",
+                    first.place.line
+                );
                 self.duplicates.push((key_node.place, Issue::error(field, message)));
             }
             entries.push(Entry { key, place: key_node.place, node });
@@ -196,6 +198,8 @@ fn merge(node: Node) -> Result<Vec<Entry>, Broken> {
     match node.content {
         Content::Map(entries) => Ok(entries),
         Content::List(items) => Ok(items.into_iter().map(merge).collect::<Result<Vec<_>, _>>()?.concat()),
-        Content::Scalar(_) => Err(Broken { place: node.place, message: "map merge requires map or sequence of maps as the value".into() }),
+        Content::Scalar(_) => {
+            Err(Broken { place: node.place, message: "map merge requires map or sequence of maps as the value".into() })
+        }
     }
 }
