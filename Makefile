@@ -23,8 +23,9 @@ lint: ## format and clippy
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features fault-points,otlp --all-targets -- -D warnings
 
-generate: ## write crds/ anew from the types in src/api, and what charts/ make of them and of their values.yaml
+generate: ## write anew what comes from the types and flags in src/ (crds/, docs/reference.md, docs/cli.md) and from charts/
 	cargo run --locked --quiet --bin euicc-operator -- crds --output-dir crds
+	cargo run --locked --quiet --example reference
 	cp crds/*.yaml charts/euicc-operator-crds/files/
 	scripts/chart-readme.sh
 

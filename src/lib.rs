@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod api;
 pub mod callback;
+pub mod cli;
 pub mod cluster;
 pub mod controller;
 mod fault_points;

@@ -1,50 +1,17 @@
-//! The command line of the operator.
+//! Runs what the command line asks for.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use euicc_operator::{
-    api,
-    callback::{self, CallbackArgs},
-    controller::{self, ControllerArgs},
-    ready,
+    api, callback,
+    cli::{Cli, Command},
+    controller, ready,
     telemetry::LogArgs,
-    validate::{self, ValidateArgs},
+    validate,
 };
 use tokio_util::sync::CancellationToken;
-
-#[derive(Parser)]
-#[command(name = "euicc-operator", version, about)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Reconcile EuiccActivations and ThingSpaceConnections.
-    Controller(Box<ControllerArgs>),
-    /// Take ThingSpace's callbacks and write them onto the resources.
-    Callback(Box<CallbackArgs>),
-    /// Check manifests without a cluster, by the API server's rules; exits with 1 if any is bad, with 2 if it cannot tell.
-    Validate(ValidateArgs),
-    /// Print the CustomResourceDefinitions as YAML.
-    Crds {
-        /// Write them as files into this folder instead, one a kind.
-        #[arg(long, value_name = "DIR")]
-        output_dir: Option<PathBuf>,
-    },
-    /// Wait until processes are ready: each URL must answer 200.
-    Ready {
-        /// Such as http://euicc-operator-metrics:8081/readyz.
-        #[arg(required = true, value_name = "URL")]
-        urls: Vec<String>,
-        /// How long to wait.
-        #[arg(long, env = "EUICC_TIMEOUT", default_value = "60s")]
-        timeout: kube::core::Duration,
-    },
-}
 
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {

@@ -35,6 +35,7 @@ mod metrics;
 mod one_activation;
 mod one_line_one_owner;
 mod process;
+mod reference;
 mod secrets_stay_secret;
 mod sidecar_crashes;
 mod simulator;

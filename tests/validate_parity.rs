@@ -98,7 +98,7 @@ async fn validate_reads_yaml_as_kubectl_does() {
             "labels",
             metadata("{name: labels, labels: {\"a b\": \"1 2\", \"x/y/z\": a, \"/a\": b, \"b/\": c, \"B.c/d\": d}}"),
         ),
-        ("annotations", metadata("{name: annotations, annotations: {\"??\": x, \"Fine.Example.com/a\": y}}")),
+        ("annotations", metadata("{name: annotations, annotations: {\"??\": x, \"Fine.Example.com/a\": z}}")),
         ("metadata-typo", metadata("{name: metadata-typo, label: {a: b}}")),
     ] {
         std::fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();

@@ -93,7 +93,7 @@ fn default_endpoint() -> String {
 }
 
 fn url() -> Rule {
-    Rule::new("isURL(self) && (self.startsWith('https://') || self.startsWith('http://')) && !self.contains('@') && !self.contains('?') && !self.contains('#')")
+    Rule::new("isURL(self) && url(self).getHostname() != '' && (self.startsWith('https://') || self.startsWith('http://')) && !self.contains('@') && !self.contains('?') && !self.contains('#')")
         .message("must be an absolute http or https URL without user, query or fragment")
 }
 

@@ -157,7 +157,14 @@ fn check_list(schema: &Value, items: &[Value], path: &str, issues: &mut Vec<Issu
     }
     let keys: Vec<Value> = match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => items.to_vec(),
-        Some("map") => items.iter().map(|item| keys_of(schema, item)).collect(),
+        Some("map") => {
+            if let Some((i, item)) = items.iter().enumerate().find(|(_, item)| !item.is_object() && !item.is_null()) {
+                let words = format!("Invalid value: {}: must be an object for an array of list-type map", show(item));
+                issues.push(Issue::error(format!("{path}[{i}]"), words));
+                return;
+            }
+            items.iter().map(|item| keys_of(schema, item)).collect()
+        }
         _ => return,
     };
     for (i, key) in keys.iter().enumerate() {
