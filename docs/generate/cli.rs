@@ -36,8 +36,11 @@ fn section(command: &Command) -> String {
 fn name(arg: &Arg) -> String {
     let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
     match arg.get_long() {
-        Some(long) if arg.get_action().takes_values() => format!("--{long} {value}"),
-        Some(long) => format!("--{long}"),
+        // Clap makes a value's name of the flag's, which says nothing.
+        Some(long) if !arg.get_action().takes_values() || value == long.replace('-', "_").to_uppercase() => {
+            format!("--{long}")
+        }
+        Some(long) => format!("--{long} {value}"),
         None => value,
     }
 }
@@ -46,9 +49,8 @@ fn help(arg: &Arg) -> String {
     let text = arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
     let mut out = sentence(&text.replace('\n', " "));
     let values = if arg.get_action().takes_values() { arg.get_possible_values() } else { Vec::new() };
-    for value in values.iter().filter(|value| !value.is_hide_set()) {
-        let what = value.get_help().map(|help| format!(": {help}")).unwrap_or_default();
-        out.push_str(&format!("<br>`{}`{}", value.get_name(), sentence(&what)));
+    for (value, what) in values.iter().filter_map(|value| Some((value, value.get_help()?.to_string()))) {
+        out.push_str(&format!("<br>`{}`: {}", value.get_name(), sentence(&what)));
     }
     out.replace('|', "\\|")
 }
