@@ -93,7 +93,10 @@ fn default_endpoint() -> String {
 }
 
 fn url() -> Rule {
-    Rule::new("isURL(self) && url(self).getHostname() != '' && (self.startsWith('https://') || self.startsWith('http://')) && !self.contains('@') && !self.contains('?') && !self.contains('#')")
+    // Spelled out, since parsers of URLs differ in what they forgive.
+    Rule::new(
+        r"self.matches('^https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&()*+,;=:/-]|%[0-9A-Fa-f]{2})*)?$')",
+    )
         .message("must be an absolute http or https URL without user, query or fragment")
 }
 
