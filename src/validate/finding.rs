@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A place in a file; lines and columns count from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The line.
     pub line: usize,
@@ -12,7 +12,7 @@ pub struct Place {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The API server would refuse it, or something would be lost without a word.
@@ -61,8 +61,8 @@ impl Issue {
     }
 }
 
-/// An issue in its file. The order is that of the files, and of their lines.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// An issue in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The file as it was named on the command line, or below a folder that was.
     pub file: String,

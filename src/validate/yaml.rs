@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
 
     fn event(&mut self) -> Result<(Event<'a>, Span), Broken> {
         let next = self.parser.next().transpose()?;
-        next.ok_or_else(|| Broken { place: Place::default(), message: "the file ends too early".into() })
+        next.ok_or_else(|| Broken { place: Place { line: 1, column: 1 }, message: "the file ends too early".into() })
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, path: &str, depth: usize) -> Result<Node, Broken> {
@@ -200,6 +200,63 @@ fn merge(node: Node) -> Result<Vec<Entry>, Broken> {
         Content::List(items) => Ok(items.into_iter().map(merge).collect::<Result<Vec<_>, _>>()?.concat()),
         Content::Scalar(_) => {
             Err(Broken { place: node.place, message: "map merge requires map or sequence of maps as the value".into() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::validate::{documents, kinds};
+
+    fn json_of(text: &str) -> Value {
+        let document = read(text).remove(0).unwrap();
+        assert!(document.duplicates.is_empty());
+        document.root.to_json()
+    }
+
+    #[test]
+    fn anchors_and_merges_are_resolved_as_kubectl_resolves_them() {
+        let text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: {<<: [{x: 4}, *a]}\n";
+        let expected = json!({"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 4, "y": 2}});
+        assert_eq!(json_of(text), expected);
+    }
+
+    proptest! {
+        /// What JSON says, YAML says too: and each value is found on its own line.
+        #[test]
+        fn json_is_read_as_json(names in proptest::collection::btree_set("[a-zA-Z./-]{1,8}", 1..8), text in any::<String>()) {
+            let value: Value = names.iter().map(|name| (name.clone(), json!([name, {"text": text}, 7, null, 1.5]))).collect::<serde_json::Map<_, _>>().into();
+            let written = format!("{value:#}");
+            let document = read(&written).remove(0).unwrap();
+            prop_assert_eq!(document.root.to_json(), value);
+            for name in &names {
+                let line = document.root.locate(&format!("{name}[0]")).line;
+                prop_assert_eq!(written.lines().nth(line - 1).unwrap().trim(), format!("{name:?},"));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_stumble(parts in proptest::collection::vec(
+            prop_oneof![
+                "[ -~\n\t]{0,12}", Just("apiVersion: euicc-operator.io/v1alpha1\nkind: EuiccActivation\n".to_owned()),
+                Just("spec:\n  devices:\n  - ".to_owned()), Just("\n---\n".to_owned()), Just("&a ".to_owned()), Just("*a".to_owned()),
+                Just("<<: ".to_owned()), Just("[{".to_owned()), Just("}]".to_owned()), Just(": ".to_owned()), any::<String>(),
+            ], 0..20,
+        )) {
+            let kinds = kinds::kinds().unwrap();
+            for document in read(&parts.concat()).into_iter().flatten() {
+                for manifest in documents::manifests(&kinds, &document.root) {
+                    if let documents::Document::Ours(kind, node) = manifest {
+                        for issue in kind.check(&node.to_json()) {
+                            prop_assert!(node.locate(&issue.field).line > 0);
+                        }
+                    }
+                }
+            }
         }
     }
 }
