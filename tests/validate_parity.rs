@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::support::{Namespace, control_plane, repository};
-use crate::validate::run;
+use crate::validate::{manifests, run};
 
 /// Field and message of each thing that is wrong.
 type Said = BTreeSet<(String, String)>;
@@ -140,7 +140,7 @@ async fn validate_says_what_the_api_server_says_of_mistakes_that_nobody_thought_
 async fn compare(
     namespace: &Namespace,
     folder: &Path,
-    manifests: BTreeMap<String, Value>,
+    judged: BTreeMap<String, Value>,
     wrong: &mut Vec<String>,
 ) -> usize {
     let ours = validate_says(folder);
@@ -148,7 +148,7 @@ async fn compare(
         let said = api_server_says(namespace, &manifest).await;
         (name, manifest, said)
     };
-    let ours_only = manifests.into_iter().filter(|(_, manifest)| is_ours(manifest));
+    let ours_only = judged.into_iter().filter(|(_, manifest)| is_ours(manifest));
     let asked: Vec<_> = stream::iter(ours_only).map(ask).buffered(8).collect().await;
     for (name, manifest, theirs) in &asked {
         let mut ours = ours.get(name).cloned().unwrap_or_default();
@@ -209,7 +209,9 @@ async fn api_server_says(namespace: &Namespace, manifest: &Value) -> Said {
 
 /// The errors that `validate` finds in a folder, by file.
 fn validate_says(folder: &Path) -> BTreeMap<String, Said> {
-    let output = run(&["--format", "json", &folder.to_string_lossy()], "");
+    let files = manifests(&folder.to_string_lossy());
+    let args: Vec<&str> = ["--format", "json"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let output = run(&args, "");
     let report: Value = serde_json::from_str(&output.stdout).unwrap();
     let mut said = BTreeMap::<String, Said>::new();
     for finding in report["findings"].as_array().unwrap().iter().filter(|finding| finding["level"] == "error") {
