@@ -128,7 +128,9 @@ async fn what_values_make_is_complete_and_accepted_by_the_api_server(
     let expected = CORE.iter().filter(|name| !less.contains(name)).chain(more).map(|&name| name.to_owned());
     assert_eq!(found, expected.collect::<BTreeSet<_>>());
 
-    namespace.apply(&foreign_kinds()).await;
+    // Once: cases that run side by side would race to create them.
+    static FOREIGN_KINDS: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    FOREIGN_KINDS.get_or_init(|| establish(&namespace)).await;
     let accepted =
         namespace.kubectl_with(&["apply", "--dry-run=server", "--validate=strict", "-f", "-"], &manifest).await;
     accepted.success();
@@ -372,6 +374,13 @@ async fn control_plane_of() -> &'static crate::support::ControlPlane {
 async fn render(namespace: &Namespace, values: &str) -> Output {
     let args = ["template", "euicc-operator", "CHART", "--namespace", &namespace.name, "--set", "crds.enabled=false"];
     helm(namespace.cluster, &args, values).await
+}
+
+async fn establish(namespace: &Namespace) {
+    let kinds = foreign_kinds();
+    namespace.apply(&kinds).await;
+    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "-f", "-"];
+    namespace.kubectl_with(&wait, &kinds).await.success();
 }
 
 fn foreign_kinds() -> String {
