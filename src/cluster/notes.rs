@@ -1,17 +1,25 @@
 //! Kubernetes events: one a transition. kube's own recorder counts repetitions in memory; here a transition has one
 //! name, so that telling it twice is telling it once, whoever tells it.
 
+use std::{sync::Arc, time::Duration};
+
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::MicroTime,
     jiff::Timestamp,
 };
 use kube::{Api, Client, Resource, api::PostParams, core::ObjectMeta};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::conflict;
 use crate::activation::{Note, Severity};
+
+/// Events on their way at the same time: few, for the statuses that a crowd waits for come before what is told of them.
+const AT_ONCE: usize = 2;
+/// How long one of them may take: a dead connection must not silence all that follows.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Publishes events, in the background: an event that cannot be published holds nothing up.
 #[derive(Clone)]
@@ -20,12 +28,13 @@ pub struct Publisher {
     controller: &'static str,
     instance: String,
     tasks: TaskTracker,
+    turns: Arc<Semaphore>,
 }
 
 impl Publisher {
     /// `controller` is the reporting controller, `instance` the pod. Shutdown waits for `tasks`.
     pub fn new(client: Client, controller: &'static str, instance: String, tasks: TaskTracker) -> Self {
-        Self { client, controller, instance, tasks }
+        Self { client, controller, instance, tasks, turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Publishes `note` about `object`.
@@ -33,11 +42,14 @@ impl Publisher {
         let event = self.event(object.object_ref(&()), object.meta().resource_version.as_deref(), note);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        let turns = Arc::clone(&self.turns);
         self.tasks.spawn(async move {
-            match api.create(&PostParams::default(), &event).await {
-                Ok(_) => {}
-                Err(e) if conflict(&e) => {} // told already
-                Err(error) => tracing::warn!(%error, event = event.reason, "cannot publish an event"),
+            let _turn = turns.acquire().await; // never closed
+            match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(e)) if conflict(&e) => {} // told already
+                Ok(Err(error)) => tracing::warn!(%error, event = event.reason, "cannot publish an event"),
+                Err(_) => tracing::warn!(event = event.reason, "an event was given up: the API server does not answer"),
             }
         });
     }
