@@ -7,7 +7,10 @@ use std::{
 
 use kube::ResourceExt;
 
-use crate::api::{DeviceId, EuiccActivation, OperationState};
+use crate::{
+    api::{DeviceId, EuiccActivation, OperationState},
+    cluster::Lists,
+};
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -16,31 +19,35 @@ pub type Key = (String, String);
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Namespace and name of its connection.
-    pub connection: Key,
-    pub request_id: Option<String>,
+    connection: Arc<Key>,
+    request_id: Option<Arc<str>>,
     /// Kept until every device is active: after that, nothing can follow but repetition.
     pub object: Option<Arc<EuiccActivation>>,
+    /// How many lists had begun when it was last seen.
+    seen: u32,
 }
 
-/// All activations of the watched namespaces.
+/// All activations of the watched namespaces: each name stands in it once, for nearly all of them rest.
 #[derive(Debug, Default)]
 pub struct Index {
-    entries: HashMap<Key, Entry>,
-    by_request: HashMap<String, Key>,
-    by_device: HashMap<DeviceId, HashSet<Key>>,
+    entries: HashMap<Arc<Key>, Entry>,
+    by_request: HashMap<Arc<str>, Arc<Key>>,
+    by_device: HashMap<DeviceId, HashSet<Arc<Key>>>,
+    connections: HashSet<Arc<Key>>,
+    lists: Lists,
 }
 
 impl Index {
     /// Takes in a new version of an activation.
     pub fn apply(&mut self, object: Arc<EuiccActivation>) {
-        let key = key(&object);
+        let key = Arc::new(key(&object));
         self.remove(&key);
         let status = object.status.as_ref();
         let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
-        let request_id = status.and_then(|s| s.request_id.clone());
+        let request_id = status.and_then(|s| s.request_id.as_deref()).map(Arc::from);
         let done = state == Some(OperationState::Succeeded);
         if let Some(id) = &request_id {
-            self.by_request.insert(id.clone(), key.clone());
+            self.by_request.insert(Arc::clone(id), key.clone());
         }
         if !done {
             for id in devices(&object) {
@@ -48,19 +55,21 @@ impl Index {
             }
         }
         let connection = object.connection_key();
+        let connection = self.connections.get(&connection).cloned().unwrap_or_else(|| Arc::new(connection));
+        self.connections.insert(connection.clone());
         let object = (!done).then_some(object);
-        self.entries.insert(key, Entry { connection, request_id, object });
+        self.entries.insert(key, Entry { connection, request_id, object, seen: self.lists.now() });
     }
 
     /// How many activations are known.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.entries.len()
     }
 
     /// Forgets an activation.
     pub fn remove(&mut self, key: &Key) {
         let Some(old) = self.entries.remove(key) else { return };
-        if let Some(id) = old.request_id.filter(|id| self.by_request.get(id) == Some(key)) {
+        if let Some(id) = old.request_id.filter(|id| self.by_request.get(id).is_some_and(|k| **k == *key)) {
             self.by_request.remove(&id);
         }
         for id in old.object.iter().flat_map(|o| devices(o)) {
@@ -73,14 +82,16 @@ impl Index {
         }
     }
 
-    /// Forgets what a new list of a namespace (`None`: of all) does not hold.
-    pub fn retain(&mut self, namespace: Option<&str>, listed: &HashSet<Key>) {
-        let gone: Vec<Key> = self
-            .entries
-            .keys()
-            .filter(|key| namespace.is_none_or(|n| key.0 == n) && !listed.contains(*key))
-            .cloned()
-            .collect();
+    /// A list of a namespace (`None`: of all) begins.
+    pub fn listing(&mut self, namespace: Option<&str>) {
+        self.lists.begin(namespace);
+    }
+
+    /// The list of a namespace (`None`: of all) is complete: forgets what it did not hold.
+    pub fn listed(&mut self, namespace: Option<&str>) {
+        let missed = self.lists.missed(namespace);
+        let gone: Vec<_> =
+            self.entries.iter().filter(|(key, e)| missed(&key.0, e.seen)).map(|(k, _)| k.clone()).collect();
         gone.iter().for_each(|key| self.remove(key));
     }
 
@@ -92,7 +103,7 @@ impl Index {
 
     /// The activations that wait for an answer about one of these devices, among those of a connection.
     pub fn with_device(&self, namespace: &str, connection: &str, ids: &[DeviceId]) -> Vec<(Key, Entry)> {
-        let keys: HashSet<&Key> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
+        let keys: HashSet<&Arc<Key>> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
         keys.into_iter().filter_map(|key| self.of_connection(key, namespace, connection)).collect()
     }
 

@@ -1,14 +1,11 @@
 //! Keeps the index and the connections up to date.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Client, ResourceExt,
     runtime::{WatchStreamExt, watcher, watcher::Event},
@@ -20,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::index::{Index, Key, key};
 use crate::{
     api::{Callback, EuiccActivation, ThingSpaceConnection},
+    cluster::{Lean, PAGE, read},
     telemetry::Shown,
 };
 
@@ -75,13 +73,13 @@ pub struct IndexSize(pub Cache);
 
 impl std::fmt::Debug for IndexSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} activations", self.0.index().len())
+        write!(f, "{} activations", self.0.index().size())
     }
 }
 
 impl Collector for IndexSize {
     fn encode(&self, mut to: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let known = ConstGauge::new(self.0.index().len() as u64);
+        let known = ConstGauge::new(self.0.index().size() as u64);
         known.show(
             &mut to,
             "euicc_callback_index_activations",
@@ -119,9 +117,9 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
     tasks
 }
 
-async fn watch_activations(api: Api<EuiccActivation>, namespace: Option<String>, cache: Cache) {
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-    let mut listing = HashSet::new();
+async fn watch_activations(api: Api<Lean>, namespace: Option<String>, cache: Cache) {
+    let config = watcher::Config::default().page_size(PAGE);
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff().map_ok(read));
     let mut interrupted = false;
     while let Some(event) = events.next().await {
         if interrupted != event.is_err() {
@@ -133,15 +131,11 @@ async fn watch_activations(api: Api<EuiccActivation>, namespace: Option<String>,
             };
         }
         match event {
-            Ok(Event::Apply(object)) => cache.index_mut().apply(trimmed(object)),
+            Ok(Event::Apply(object) | Event::InitApply(object)) => cache.index_mut().apply(trimmed(object)),
             Ok(Event::Delete(object)) => cache.index_mut().remove(&key(&object)),
-            Ok(Event::Init) => listing.clear(),
-            Ok(Event::InitApply(object)) => {
-                listing.insert(key(&object));
-                cache.index_mut().apply(trimmed(object));
-            }
+            Ok(Event::Init) => cache.index_mut().listing(namespace.as_deref()),
             Ok(Event::InitDone) => {
-                cache.index_mut().retain(namespace.as_deref(), &std::mem::take(&mut listing));
+                cache.index_mut().listed(namespace.as_deref());
                 cache.listed.0.send_modify(|n| *n += 1);
             }
             Err(error) => warn(&error),
@@ -168,13 +162,8 @@ fn warn(error: &watcher::Error) {
     tracing::warn!(%error, "a watch was interrupted and is resumed");
 }
 
-/// Without what matching and deciding do not need; a person's address first of all.
+/// Without a person's address, which neither matching nor deciding needs.
 fn trimmed(mut object: EuiccActivation) -> Arc<EuiccActivation> {
-    object.metadata.managed_fields = None;
-    object.metadata.labels = None;
     object.spec.primary_place_of_use = None;
-    if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.retain(|name, _| name == crate::api::RETRY_ANNOTATION);
-    }
     Arc::new(object)
 }

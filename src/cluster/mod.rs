@@ -1,11 +1,15 @@
 //! Kubernetes, as both processes use it: clients, the compare-and-swap write of a status, events, waiting for the CRDs.
 
 mod clients;
+mod lean;
+mod lists;
 mod notes;
 mod record;
 mod wait;
 
 pub use clients::Clients;
+pub use lean::{Lean, PAGE, read};
+pub use lists::Lists;
 pub use notes::Publisher;
 pub use record::{RecordError, Recorded, Recorder, conflict, is_transient};
 pub use wait::wait_for_crds;

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use kube::{
     Api, Client,
     api::PostParams,
-    core::{ObjectMeta, Resource},
+    core::{ObjectMeta, Request, Resource},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Publisher;
+use super::{Lean, Publisher};
 use crate::{
     activation::{Effect, Event, Policy, Subject, Transition, advance},
     api::{ActivationStatus, EuiccActivation},
@@ -72,6 +72,19 @@ struct StatusWrite<'a> {
     status: &'a ActivationStatus,
 }
 
+/// What is read of the API server's answer.
+#[derive(Deserialize)]
+struct Taken {
+    metadata: Version,
+    status: ActivationStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    resource_version: Option<String>,
+}
+
 impl Recorder {
     /// Writes through `client`; events go to `publisher`, and what else is told to `telemetry`.
     pub fn new(client: Client, publisher: Publisher, policy: Policy, telemetry: Telemetry) -> Self {
@@ -106,8 +119,12 @@ impl Recorder {
                 self.publish(&object, &transition);
                 return Ok(Recorded::Unchanged(object, without_notes(transition)));
             }
-            match self.write(&api, &object, &transition.status).await {
-                Ok(written) => {
+            match self.write(&object, &transition.status).await {
+                Ok(taken) => {
+                    // Nobody came in between, so the rest is as it was.
+                    let mut written = Arc::unwrap_or_clone(object);
+                    written.metadata.resource_version = taken.metadata.resource_version;
+                    written.status = Some(taken.status);
                     let written = Arc::new(written);
                     self.telemetry.wrote(&written, &before, began);
                     self.publish(&written, &transition);
@@ -118,7 +135,7 @@ impl Recorder {
                 Err(e) => return Err(RecordError::Api(e)),
             }
             match api.get_opt(&object.metadata.name.clone().unwrap_or_default()).await {
-                Ok(Some(fresh)) if fresh.metadata.uid == uid => object = Arc::new(fresh),
+                Ok(Some(fresh)) if fresh.meta().uid == uid => object = Arc::new(fresh.into()),
                 Ok(_) => return Ok(Recorded::Gone),
                 Err(e) => return Err(RecordError::Api(e)),
             }
@@ -133,10 +150,10 @@ impl Recorder {
     pub async fn fresh(&self, known: &EuiccActivation) -> Result<Option<Arc<EuiccActivation>>, RecordError> {
         let name = known.metadata.name.clone().unwrap_or_default();
         let found = self.api(known).get_opt(&name).await.map_err(RecordError::Api)?;
-        Ok(found.filter(|f| f.metadata.uid == known.metadata.uid).map(Arc::new))
+        Ok(found.filter(|f| f.meta().uid == known.metadata.uid).map(|f| Arc::new(f.into())))
     }
 
-    fn api(&self, object: &EuiccActivation) -> Api<EuiccActivation> {
+    fn api(&self, object: &EuiccActivation) -> Api<Lean> {
         Api::namespaced(self.client.clone(), object.metadata.namespace.as_deref().unwrap_or_default())
     }
 
@@ -151,12 +168,7 @@ impl Recorder {
         })
     }
 
-    async fn write(
-        &self,
-        api: &Api<EuiccActivation>,
-        object: &EuiccActivation,
-        status: &ActivationStatus,
-    ) -> Result<EuiccActivation, kube::Error> {
+    async fn write(&self, object: &EuiccActivation, status: &ActivationStatus) -> Result<Taken, kube::Error> {
         let meta = &object.metadata;
         let name = meta.name.clone().unwrap_or_default();
         let write = StatusWrite {
@@ -173,7 +185,10 @@ impl Recorder {
         };
         let state = || status.operation.as_ref().map_or("none".to_owned(), |o| format!("{:?}", o.state));
         fault_point(|| format!("write.{}.before", state()));
-        let written = api.replace_subresource("status", &name, &PostParams::default(), &write).await;
+        let request = Request::new(EuiccActivation::url_path(&(), meta.namespace.as_deref()));
+        let body = serde_json::to_vec(&write).map_err(kube::Error::SerdeError)?;
+        let request = request.replace_subresource("status", &name, &PostParams::default(), body);
+        let written = self.client.request(request.map_err(kube::Error::BuildRequest)?).await;
         fault_point(|| format!("write.{}.after", state()));
         written
     }

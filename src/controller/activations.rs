@@ -16,7 +16,7 @@ use super::{
     waits::{self, Waits},
 };
 use crate::{
-    activation::{Effect, Event},
+    activation::{Effect, Event, Policy, Subject, advance},
     api::{EuiccActivation, FINALIZER, OperationState},
     cluster::{RecordError, Recorded},
     fault_points::fault_point,
@@ -34,19 +34,48 @@ pub enum Error {
     Finalizer(#[source] kube::Error),
 }
 
-/// Keeps the book of devices, and has those reconciled that may have waited for what was let go.
-pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, context: &Context) {
+/// Keeps the book of devices, and has those reconciled that may have waited for what was let go. Says whether the
+/// object is to be cached and reconciled: what rests is not.
+pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, context: &Context) -> bool {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let mut rests = false;
     let freed = match event {
-        Apply(object) | InitApply(object) => context.devices.apply(object),
+        Apply(object) | InitApply(object) => {
+            rests = self::rests(object, context.recorder.policy());
+            context.devices.apply(object, rests)
+        }
         Delete(object) => context.devices.remove(&(object.namespace().unwrap_or_default(), object.name_any())),
+        Init => {
+            context.devices.listing(namespace);
+            Vec::new()
+        }
         // What was deleted while nobody watched is not in the list.
         InitDone => {
-            context.devices.retain(namespace, |(namespace, name)| context.activation(namespace, name).is_some())
+            let freed = context.devices.listed(namespace);
+            tracing::info!(namespace, resting = context.devices.resting(), "activations are listed");
+            freed
         }
-        Init => return,
     };
     freed.iter().for_each(|key| context.trigger(key));
+    !rests
+}
+
+/// Forgets what was waited for of an object that is no longer cached.
+pub fn let_go(event: &watcher::Event<EuiccActivation>, _: Option<&str>, context: &Context) {
+    if let watcher::Event::Delete(object) = event {
+        context.let_go(object);
+    }
+}
+
+/// Whether it is active, and neither time nor a restart makes anything more of it: whatever does is a new version of it.
+fn rests(object: &EuiccActivation, policy: &Policy) -> bool {
+    let Some(status) = &object.status else { return false };
+    let active = status.conditions.iter().any(|c| c.type_ == "Ready" && c.reason == "Activated");
+    if is_open(object) || !active {
+        return false;
+    }
+    let next = advance(Subject::from(object), status, &Event::Tick, Timestamp::now(), policy);
+    next.effects.is_empty() && next.wake_at.is_none() && next.status == *status
 }
 
 /// Whether anything may still happen to it without an edit.

@@ -128,7 +128,7 @@ impl Context {
         self.stores().connections.push(watched);
     }
 
-    /// The cached activation of that name.
+    /// The cached activation of that name; what rests is not cached.
     pub fn activation(&self, namespace: &str, name: &str) -> Option<Arc<EuiccActivation>> {
         let key = ObjectRef::new(name).within(namespace);
         self.stores().activations.iter().find_map(|w| w.store.get(&key))
@@ -140,7 +140,7 @@ impl Context {
         self.stores().connections.iter().find_map(|w| w.store.get(&key))
     }
 
-    /// All cached activations.
+    /// All cached activations: those that do not rest.
     pub fn activations(&self) -> Vec<Arc<EuiccActivation>> {
         let stores: Vec<_> = self.stores().activations.iter().map(|w| w.store.clone()).collect();
         stores.iter().flat_map(Store::state).collect()
@@ -190,9 +190,7 @@ impl Context {
     /// How many requests were sent through a connection in the last minute, by whichever process.
     pub fn sent_in_the_last_minute(&self, namespace: &str, connection: &str) -> usize {
         let since = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
-        let objects = self.activations();
-        let ours = objects.iter().filter(|o| o.connection_key() == (namespace.to_owned(), connection.to_owned()));
-        ours.map(|o| o.status.iter().flat_map(|s| &s.submissions).filter(|t| t.0 > since).count()).sum()
+        self.devices.sent_since(&(namespace.to_owned(), connection.to_owned()), since)
     }
 
     /// Has those connections reconciled.
@@ -235,6 +233,15 @@ impl Context {
         }
     }
 
+    /// The cache has let go of an activation: no version of it need be waited for.
+    pub fn let_go(&self, object: &EuiccActivation) {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(busy.get(uid), Some(Busy::Until(_))) {
+            busy.remove(uid);
+        }
+    }
+
     /// Takes an activation into work; `None` when it is in work already.
     pub fn begin(self: &Arc<Self>, object: &Arc<EuiccActivation>) -> Option<Work> {
         let uid = object.metadata.uid.clone().unwrap_or_default();
@@ -274,13 +281,16 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         let uid = self.object.metadata.uid.clone().unwrap_or_default();
+        let key = (self.object.namespace().unwrap_or_default(), self.object.name_any());
         self.context.devices.settle(&self.object, self.written.as_deref());
         let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.written.take() {
+        // What the cache has let go of meanwhile does not come back; see `let_go`.
+        let cached = self.context.activation(&key.0, &key.1).is_some();
+        match self.written.take().filter(|_| cached) {
             Some(version) => busy.insert(uid, Busy::Until(version)),
             None => busy.remove(&uid),
         };
         drop(busy);
-        self.context.trigger(&(self.object.namespace().unwrap_or_default(), self.object.name_any()));
+        self.context.trigger(&key);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use super::context::is_older;
 use crate::{
     activation::{POSTS_A_DAY, in_the_last_day},
     api::{DeviceId, DeviceResult, DeviceStatus, EuiccActivation, OperationState},
+    cluster::Lists,
 };
 
 /// Namespace and name of an activation.
@@ -22,23 +23,34 @@ pub type Key = (String, String);
 #[derive(Default)]
 pub struct Devices(Mutex<Book>);
 
+/// All that is kept of a fleet at rest, so each name stands in it once.
 #[derive(Default)]
 struct Book {
-    entries: HashMap<Key, Entry>,
-    by_device: HashMap<DeviceId, BTreeSet<Key>>,
+    entries: HashMap<Arc<Key>, Entry>,
+    by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
+    connections: HashSet<Arc<Key>>,
+    lists: Lists,
 }
 
 struct Entry {
-    /// All of its devices.
-    ids: Vec<DeviceId>,
-    /// Those that nobody else may have.
-    held: HashSet<DeviceId>,
-    /// Those of them that are active.
-    active: HashSet<DeviceId>,
-    submissions: Vec<Timestamp>,
+    connection: Arc<Key>,
+    devices: Box<[Held]>,
+    submissions: Box<[Timestamp]>,
     reserved: Reserved,
     /// Who has one of its devices, as was logged last.
-    logged: Option<Key>,
+    logged: Option<Box<Key>>,
+    /// Whether nothing is to be done about it; see [`super::activations::rests`].
+    rests: bool,
+    /// How many lists had begun when it was last seen.
+    seen: u32,
+}
+
+/// A device of an activation.
+struct Held {
+    id: Arc<DeviceId>,
+    /// Nobody else may have it.
+    held: bool,
+    active: bool,
 }
 
 /// What this process is doing with an activation, which the watch may not show yet.
@@ -48,7 +60,7 @@ enum Reserved {
     /// It is being sent.
     Now,
     /// It has been, and this version of it says so.
-    Until(String),
+    Until(Box<str>),
 }
 
 /// Why a device is not to be had.
@@ -76,37 +88,59 @@ impl Devices {
     }
 
     /// Takes in a version of an activation. Returns those who may have waited for what it has let go.
-    pub fn apply(&self, object: &EuiccActivation) -> Vec<Key> {
+    pub fn apply(&self, object: &EuiccActivation, rests: bool) -> Vec<Key> {
         let mut book = self.book();
         let key = key(object);
+        let mut entry = book.read(object);
+        entry.rests = rests;
         let known = book.entries.get(&key);
-        let logged = known.and_then(|e| e.logged.clone());
-        let reserved = match known.map(|e| e.reserved.clone()) {
-            Some(Reserved::Until(version)) if !is_older(object.metadata.resource_version.as_deref(), &version) => {
+        entry.logged = known.and_then(|e| e.logged.clone());
+        entry.reserved = match known.map(|e| &e.reserved) {
+            Some(Reserved::Until(version)) if !is_older(object.metadata.resource_version.as_deref(), version) => {
                 Reserved::No
             }
-            Some(reserved) => reserved,
+            Some(reserved) => reserved.clone(),
             None => Reserved::No,
         };
         let before = book.remove(&key);
-        let entry = Entry { reserved, logged, ..Entry::of(object) };
-        let freed: Vec<DeviceId> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
+        let freed: Vec<_> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
         book.insert(key.clone(), entry);
-        book.others_with(&key, &freed)
+        book.others_with(&key, freed.iter().map(|id| &**id))
     }
 
     /// Forgets an activation that is gone. Returns those who may have waited for its devices.
     pub fn remove(&self, key: &Key) -> Vec<Key> {
         let mut book = self.book();
-        let freed: Vec<DeviceId> = book.remove(key).map(|e| e.ids).unwrap_or_default();
-        book.others_with(key, &freed)
+        let gone = book.remove(key);
+        book.others_with(key, gone.iter().flat_map(|e| &e.devices).map(|d| &*d.id))
     }
 
-    /// Forgets what is gone from a namespace (`None`: from all). Returns those who may have waited for it.
-    pub fn retain(&self, namespace: Option<&str>, exists: impl Fn(&Key) -> bool) -> Vec<Key> {
-        let known: Vec<Key> = self.book().entries.keys().cloned().collect();
-        let gone = known.iter().filter(|key| namespace.is_none_or(|n| key.0 == n) && !exists(key));
-        gone.flat_map(|key| self.remove(key)).collect()
+    /// A list of a namespace (`None`: of all) begins.
+    pub fn listing(&self, namespace: Option<&str>) {
+        self.book().lists.begin(namespace);
+    }
+
+    /// The list of a namespace (`None`: of all) is complete: forgets what was not in it. Returns those who may have
+    /// waited for that.
+    pub fn listed(&self, namespace: Option<&str>) -> Vec<Key> {
+        let book = self.book();
+        let missed = book.lists.missed(namespace);
+        let gone: Vec<_> =
+            book.entries.iter().filter(|(key, e)| missed(&key.0, e.seen)).map(|(k, _)| k.clone()).collect();
+        drop(book);
+        gone.iter().flat_map(|key| self.remove(key)).collect()
+    }
+
+    /// How many requests were sent through a connection since then, by whichever process.
+    pub fn sent_since(&self, connection: &Key, since: Timestamp) -> usize {
+        let book = self.book();
+        let ours = book.entries.values().filter(|entry| *entry.connection == *connection);
+        ours.map(|entry| entry.submissions.iter().filter(|at| **at > since).count()).sum()
+    }
+
+    /// How many activations rest.
+    pub fn resting(&self) -> usize {
+        self.book().entries.values().filter(|entry| entry.rests).count()
     }
 
     /// What stands against sending this activation.
@@ -121,8 +155,8 @@ impl Devices {
         let refused = device.fault_code.is_some();
         let others = device.device_ids.iter().filter_map(|id| Some((id, book.by_device.get(id)?)));
         others.flat_map(|(id, keys)| keys.iter().map(move |key| (id, key))).find_map(|(id, key)| {
-            let entry = book.entries.get(key).filter(|_| *key != own)?;
-            (entry.active.contains(id) || (refused && entry.has(id))).then(|| key.clone())
+            let entry = book.entries.get(key).filter(|_| **key != own)?;
+            (entry.is_active(id) || (refused && entry.has(id))).then(|| Key::clone(key))
         })
     }
 
@@ -143,8 +177,9 @@ impl Devices {
             return Err(conflict);
         }
         let key = key(object);
+        let entry = Entry { reserved: Reserved::Now, ..book.read(object) };
         book.remove(&key);
-        book.insert(key, Entry { reserved: Reserved::Now, ..Entry::of(object) });
+        book.insert(key, entry);
         Ok(())
     }
 
@@ -153,35 +188,80 @@ impl Devices {
         if let Some(entry) = self.book().entries.get_mut(&key(object))
             && entry.reserved == Reserved::Now
         {
-            entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.to_owned()));
+            entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.into()));
         }
     }
 }
 
 impl Book {
     fn insert(&mut self, key: Key, entry: Entry) {
-        for id in &entry.ids {
-            self.by_device.entry(id.clone()).or_default().insert(key.clone());
+        let key = Arc::new(key);
+        for device in &entry.devices {
+            let keys = self.by_device.entry(device.id.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if let Err(place) = keys.binary_search(&key) {
+                keys.insert(place, key.clone());
+            }
         }
         self.entries.insert(key, entry);
     }
 
+    /// What an activation's entry is to be.
+    fn read(&mut self, object: &EuiccActivation) -> Entry {
+        let status = object.status.as_ref();
+        let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
+        let under_way = matches!(
+            state,
+            Some(
+                OperationState::Claimed | OperationState::Accepted | OperationState::Unknown | OperationState::TimedOut
+            )
+        );
+        let holds = |result| match result {
+            DeviceResult::Active => true,
+            DeviceResult::Pending => under_way,
+            DeviceResult::Failed | DeviceResult::Deactivated => false,
+        };
+        let outcomes =
+            status.iter().flat_map(|s| &s.devices).flat_map(|d| d.device_ids.iter().map(|id| (id, d.result)));
+        let given = object.spec.devices.iter().flat_map(|d| &d.device_ids);
+        let ids: BTreeSet<&DeviceId> = given.chain(outcomes.clone().map(|(id, _)| id)).collect();
+        let device = |id: &DeviceId| {
+            let of_it = || outcomes.clone().filter(|(known, _)| *known == id).map(|(_, result)| result);
+            let known = self.by_device.get_key_value(id).map(|(known, _)| known.clone());
+            let (held, active) = (of_it().any(holds), of_it().any(|result| result == DeviceResult::Active));
+            Held { id: known.unwrap_or_else(|| Arc::new(id.clone())), held, active }
+        };
+        let devices = ids.into_iter().map(device).collect();
+        let connection = object.connection_key();
+        let connection = self.connections.get(&connection).cloned().unwrap_or_else(|| Arc::new(connection));
+        self.connections.insert(connection.clone());
+        let submissions = status.iter().flat_map(|s| &s.submissions).map(|t| t.0).collect();
+        Entry {
+            connection,
+            devices,
+            submissions,
+            reserved: Reserved::No,
+            logged: None,
+            rests: false,
+            seen: self.lists.now(),
+        }
+    }
+
     fn remove(&mut self, key: &Key) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
-        for id in &entry.ids {
-            if let Some(keys) = self.by_device.get_mut(id) {
-                keys.remove(key);
+        for device in &entry.devices {
+            if let Some(keys) = self.by_device.get_mut(&device.id) {
+                keys.retain(|k| **k != *key);
                 if keys.is_empty() {
-                    self.by_device.remove(id);
+                    self.by_device.remove(&device.id);
                 }
             }
         }
         Some(entry)
     }
 
-    fn others_with(&self, key: &Key, ids: &[DeviceId]) -> Vec<Key> {
-        let keys: BTreeSet<&Key> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
-        keys.into_iter().filter(|k| *k != key).cloned().collect()
+    fn others_with<'a>(&self, key: &Key, ids: impl Iterator<Item = &'a DeviceId>) -> Vec<Key> {
+        let keys: BTreeSet<&Arc<Key>> = ids.filter_map(|id| self.by_device.get(id)).flatten().collect();
+        keys.into_iter().filter(|k| ***k != *key).map(|k| Key::clone(k)).collect()
     }
 
     fn conflict(&self, object: &EuiccActivation, now: Timestamp) -> Option<Conflict> {
@@ -189,9 +269,9 @@ impl Book {
         let wanted = object.spec.devices.iter().flat_map(|d| &d.device_ids);
         wanted.into_iter().find_map(|device| {
             let namers = self.by_device.get(device)?;
-            let others = || namers.iter().filter(|k| **k != own).filter_map(|k| Some((k, self.entries.get(k)?)));
+            let others = || namers.iter().filter(|k| ***k != own).filter_map(|k| Some((k, self.entries.get(k)?)));
             if let Some((by, _)) = others().find(|(_, entry)| entry.has(device)) {
-                return Some(Conflict::Taken { device: device.clone(), by: by.clone() });
+                return Some(Conflict::Taken { device: device.clone(), by: Key::clone(by) });
             }
             let ours = object.status.iter().flat_map(|s| &s.submissions).map(|t| t.0);
             let mut sent = in_the_last_day(ours.chain(others().flat_map(|(_, e)| e.submissions.iter().copied())), now);
@@ -206,45 +286,17 @@ impl Book {
 }
 
 impl Entry {
-    fn of(object: &EuiccActivation) -> Self {
-        let status = object.status.clone().unwrap_or_default();
-        let state = status.operation.as_ref().map(|o| o.state);
-        let under_way = matches!(
-            state,
-            Some(
-                OperationState::Claimed | OperationState::Accepted | OperationState::Unknown | OperationState::TimedOut
-            )
-        );
-        let holds = |result| match result {
-            DeviceResult::Active => true,
-            DeviceResult::Pending => under_way,
-            DeviceResult::Failed | DeviceResult::Deactivated => false,
-        };
-        let held = status.devices.iter().filter(|d| holds(d.result)).flat_map(|d| d.device_ids.clone()).collect();
-        let active = status.devices.iter().filter(|d| d.result == DeviceResult::Active);
-        let active = active.flat_map(|d| d.device_ids.clone()).collect();
-        let given = object.spec.devices.iter().flat_map(|d| d.device_ids.clone());
-        let minted = status.devices.iter().flat_map(|d| d.device_ids.clone());
-        let ids: BTreeSet<DeviceId> = given.chain(minted).collect();
-        Self {
-            ids: ids.into_iter().collect(),
-            held,
-            active,
-            submissions: status.submissions.iter().map(|t| t.0).collect(),
-            reserved: Reserved::No,
-            logged: None,
-        }
-    }
-
     fn has(&self, device: &DeviceId) -> bool {
-        match self.reserved {
-            Reserved::No => self.held.contains(device),
-            Reserved::Now | Reserved::Until(_) => self.ids.contains(device),
-        }
+        let of_it = self.devices.iter().find(|d| *d.id == *device);
+        of_it.is_some_and(|d| d.held || self.reserved != Reserved::No)
     }
 
-    fn holds(&self) -> impl Iterator<Item = &DeviceId> {
-        self.ids.iter().filter(|id| self.has(id))
+    fn is_active(&self, device: &DeviceId) -> bool {
+        self.devices.iter().any(|d| d.active && *d.id == *device)
+    }
+
+    fn holds(&self) -> impl Iterator<Item = &Arc<DeviceId>> {
+        self.devices.iter().map(|d| &d.id).filter(|id| self.has(id))
     }
 }
 
@@ -302,7 +354,7 @@ mod tests {
             ("Succeeded", "Deactivated", false),
         ] {
             let devices = Devices::default();
-            devices.apply(&object("first", Some(state), result, 5));
+            devices.apply(&object("first", Some(state), result, 5), false);
             let second = object("second", None, "", 6);
             assert_eq!(taken_by(&devices, &second).is_some(), taken, "{state} {result}");
         }
@@ -312,15 +364,15 @@ mod tests {
     fn of_two_at_the_same_instant_one_is_sent() {
         let devices = Devices::default();
         let (first, second) = (object("first", None, "", 5), object("second", None, "", 6));
-        devices.apply(&first);
-        devices.apply(&second);
+        devices.apply(&first, false);
+        devices.apply(&second, false);
         assert_eq!(devices.reserve(&first, now()), Ok(()));
         assert!(devices.reserve(&second, now()).is_err());
         // What the watch shows may be older than what was written.
         devices.settle(&first, Some("9"));
-        devices.apply(&first);
+        devices.apply(&first, false);
         assert_eq!(taken_by(&devices, &second).as_deref(), Some("first"));
-        let waiting = devices.apply(&object("first", Some("Failed"), "Failed", 9));
+        let waiting = devices.apply(&object("first", Some("Failed"), "Failed", 9), false);
         assert_eq!(waiting, [("fleet".to_owned(), "second".to_owned())], "they are told when it is free");
         assert_eq!(devices.reserve(&second, now()), Ok(()));
     }
@@ -338,9 +390,9 @@ mod tests {
     fn a_deleted_activation_has_nothing() {
         let devices = Devices::default();
         let first = object("first", Some("Succeeded"), "Active", 5);
-        devices.apply(&first);
+        devices.apply(&first, false);
         let second = object("second", None, "", 6);
-        devices.apply(&second);
+        devices.apply(&second, false);
         assert_eq!(devices.remove(&key(&first)), [key(&second)]);
         assert_eq!(devices.conflict(&second, now()), None);
     }
@@ -349,7 +401,7 @@ mod tests {
     fn requests_of_all_activations_of_a_device_count_to_its_day() {
         let devices = Devices::default();
         for name in ["a", "b", "c"] {
-            devices.apply(&object(name, Some("Failed"), "Failed", 5));
+            devices.apply(&object(name, Some("Failed"), "Failed", 5), false);
         }
         let fourth = object("d", None, "", 6);
         let free_at: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
@@ -357,5 +409,38 @@ mod tests {
             matches!(devices.conflict(&fourth, now()), Some(Conflict::DayIsFull { free_at: f, .. }) if f == free_at)
         );
         assert_eq!(devices.conflict(&fourth, free_at), None);
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_hold_is_forgotten() {
+        let devices = Devices::default();
+        let (first, second) = (object("first", Some("Succeeded"), "Active", 5), object("second", None, "", 6));
+        devices.listing(Some("fleet"));
+        devices.apply(&first, true);
+        devices.apply(&second, false);
+        assert_eq!(devices.listed(Some("fleet")), Vec::<Key>::new());
+        assert_eq!(devices.resting(), 1);
+        devices.listing(Some("elsewhere"));
+        assert_eq!(
+            devices.listed(Some("elsewhere")),
+            Vec::<Key>::new(),
+            "another namespace's list says nothing of ours"
+        );
+        assert!(taken_by(&devices, &second).is_some());
+        devices.listing(Some("fleet"));
+        devices.apply(&second, false);
+        assert_eq!(devices.listed(Some("fleet")), [key(&second)]);
+        assert_eq!((taken_by(&devices, &second), devices.resting()), (None, 0));
+    }
+
+    #[test]
+    fn requests_are_counted_by_connection() {
+        let devices = Devices::default();
+        devices.apply(&object("first", Some("Succeeded"), "Active", 5), true);
+        let sent: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let (just_before, connection) = (sent - SignedDuration::from_secs(1), ("fleet".into(), "verizon".into()));
+        assert_eq!(devices.sent_since(&connection, just_before), 1);
+        assert_eq!(devices.sent_since(&connection, sent), 0);
+        assert_eq!(devices.sent_since(&("fleet".into(), "another".into()), just_before), 0);
     }
 }

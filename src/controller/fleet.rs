@@ -19,7 +19,7 @@ use prometheus_client::{
 
 use super::context::Context;
 use crate::{
-    api::{EuiccActivation, ThingSpaceConnection},
+    api::{EuiccActivation, OperationState, ThingSpaceConnection},
     telemetry::{Shown, state_name},
     thingspace::FAILED_LOGINS_ALLOWED,
 };
@@ -57,7 +57,7 @@ impl Fleet {
 impl Collector for Fleet {
     fn encode(&self, mut to: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let Some(context) = self.0.upgrade() else { return Ok(()) };
-        let (count, oldest) = activations(&context.activations());
+        let (count, oldest) = activations(&context.activations(), context.devices.resting());
         count.show(
             &mut to,
             "euicc_activations",
@@ -81,8 +81,11 @@ impl Collector for Fleet {
     }
 }
 
-/// How many there are, and since when.
-fn activations(objects: &[Arc<EuiccActivation>]) -> (Family<PhaseLabels, Gauge>, Family<PhaseLabels, Gauge>) {
+/// How many there are, and since when. Those that rest are all active, and are not cached.
+fn activations(
+    objects: &[Arc<EuiccActivation>],
+    resting: usize,
+) -> (Family<PhaseLabels, Gauge>, Family<PhaseLabels, Gauge>) {
     let mut phases: HashMap<(&'static str, &str), Phase> = HashMap::new();
     for object in objects {
         let status = object.status.as_ref();
@@ -98,6 +101,11 @@ fn activations(objects: &[Arc<EuiccActivation>]) -> (Family<PhaseLabels, Gauge>,
         let phase = phases.entry((state, ready.map_or("", |c| &c.reason))).or_insert(Phase { count: 0, since: None });
         phase.count += 1;
         phase.since = [phase.since, since].into_iter().flatten().min();
+    }
+    if resting > 0 {
+        let active = (state_name(Some(OperationState::Succeeded)), "Activated");
+        let phase = phases.entry(active).or_insert(Phase { count: 0, since: None });
+        phase.count += i64::try_from(resting).unwrap_or(i64::MAX);
     }
     let (count, oldest) = (Family::<PhaseLabels, Gauge>::default(), Family::<PhaseLabels, Gauge>::default());
     for ((state, reason), phase) in phases {

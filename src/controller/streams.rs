@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
+    cluster::{Lean, PAGE, read},
     telemetry::Reconciled,
 };
 
@@ -37,8 +38,9 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
     let feeds: Vec<_> = namespaces
         .iter()
         .map(|namespace| {
-            let connections = Feed::<ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
-            let activations = Feed::<EuiccActivation>::new(&context.clients.watches, namespace.clone());
+            let connections =
+                Feed::<ThingSpaceConnection, ThingSpaceConnection>::new(&context.clients.watches, namespace.clone());
+            let activations = Feed::<EuiccActivation, Lean>::new(&context.clients.watches, namespace.clone());
             context.add_connections(connections.watched());
             context.add_activations(activations.watched());
             listed.push(activations.listed.clone());
@@ -50,8 +52,8 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
         let known = all_of(known.clone());
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
-        let connections =
-            connections.run("thingspaceconnection", connections::reconcile, connections::seen, first, end.clone());
+        let hooks = Hooks { before: |_, _, _| true, after: connections::seen };
+        let connections = connections.run("thingspaceconnection", connections::reconcile, hooks, first, end.clone());
         all.push(tokio::spawn(connections));
         all.push(tokio::spawn(async move {
             // Whether a connection exists, in whichever namespace, cannot be said before they are listed.
@@ -59,7 +61,8 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
                 () = end.cancelled() => return,
                 () = known => {}
             }
-            activations.run("euiccactivation", activations::reconcile, activations::seen, second, end).await;
+            let hooks = Hooks { before: activations::seen, after: activations::let_go };
+            activations.run("euiccactivation", activations::reconcile, hooks, second, end).await;
         }));
     }
     // Nothing is sent before it is known which activation has which device.
@@ -77,12 +80,21 @@ async fn all_of(tokens: Vec<CancellationToken>) {
     }
 }
 
+/// What else a watch's events are for.
+struct Hooks<K> {
+    /// Called before the store has an event. Says whether the object is to be in the store, and reconciled.
+    before: fn(&watcher::Event<K>, Option<&str>, &Context) -> bool,
+    /// Called when it has it.
+    after: fn(&watcher::Event<K>, Option<&str>, &Context),
+}
+
 /// One kind in one namespace, or in all.
-struct Feed<K>
+struct Feed<K, W>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    api: Api<K>,
+    /// As what they are read.
+    api: Api<W>,
     namespace: Option<String>,
     store: Store<K>,
     /// Cancelled when everything has been listed once. (The store's own waiting wakes one waiter only.)
@@ -92,14 +104,15 @@ where
     triggered: mpsc::UnboundedReceiver<ObjectRef<K>>,
 }
 
-impl<K> Feed<K>
+impl<K, W> Feed<K, W>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+    W: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Into<K>
         + Clone
         + Debug
         + DeserializeOwned
         + Send
-        + Sync
         + 'static,
 {
     fn new(client: &Client, namespace: Option<String>) -> Self {
@@ -120,7 +133,7 @@ where
         self,
         controller: &'static str,
         reconcile: impl Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
-        seen: impl Fn(&watcher::Event<K>, Option<&str>, &Context) + Send + 'static,
+        hooks: Hooks<K>,
         context: Arc<Context>,
         stop: CancellationToken,
     ) where
@@ -128,16 +141,22 @@ where
         E: std::error::Error + Send + 'static,
     {
         let Self { api, namespace, store, writer, listed, mut triggered, .. } = self;
-        let watching = Arc::clone(&context);
+        let (keeping, watching) = (Arc::clone(&context), Arc::clone(&context));
+        let scope = namespace.clone();
         let complete = listed.clone();
         let workqueue = context.metrics.workqueues().queue(controller, CONCURRENCY);
         let (queued, begun) = (Arc::clone(&workqueue), Arc::clone(&workqueue));
-        let changed = watcher(api, watcher::Config::default())
+        let changed = watcher(api, watcher::Config::default().page_size(PAGE))
             .default_backoff()
-            .modify(trim)
+            .map_ok(read)
+            .modify(|object: &mut K| object.meta_mut().managed_fields = None)
+            .try_filter_map(move |event| {
+                let kept = (hooks.before)(&event, scope.as_deref(), &keeping);
+                std::future::ready(Ok(if kept { Some(event) } else { without(event) }))
+            })
             .reflect(writer)
             .inspect_ok(move |event| {
-                seen(event, namespace.as_deref(), &watching);
+                (hooks.after)(event, namespace.as_deref(), &watching);
                 if matches!(event, watcher::Event::InitDone) {
                     complete.cancel();
                 }
@@ -196,11 +215,11 @@ where
 #[error("{0}")]
 struct Failed(String);
 
-/// What decisions do not need is two thirds of an object.
-fn trim<K: Resource>(object: &mut K) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+/// The event for a store that is not to have its object.
+fn without<K>(event: watcher::Event<K>) -> Option<watcher::Event<K>> {
+    match event {
+        watcher::Event::Apply(object) => Some(watcher::Event::Delete(object)),
+        watcher::Event::InitApply(_) => None,
+        other => Some(other),
     }
 }

@@ -7,6 +7,9 @@ use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Con
 
 use super::{Admin, AuditEvent, LONG, Namespace, SHORT, eventually};
 
+/// How the activations are called that are only there to be seen.
+const WITNESS: &str = "witness-";
+
 /// Its status; empty before the operator has seen it.
 pub fn status(object: &EuiccActivation) -> ActivationStatus {
     object.status.clone().unwrap_or_default()
@@ -89,7 +92,8 @@ impl Namespace {
     /// What the operator has asked the API server about this namespace, after the first `skip` requests; without its
     /// looks at the connection's Secrets, which belong to no activation.
     pub fn asked(&self, skip: usize) -> BTreeMap<String, usize> {
-        let counts = |e: &AuditEvent| e.verb != "watch" && e.object_ref.resource != "secrets";
+        let is_witness = |e: &AuditEvent| e.object_ref.name.starts_with(WITNESS);
+        let counts = |e: &AuditEvent| e.verb != "watch" && e.object_ref.resource != "secrets" && !is_witness(e);
         let mut asked = BTreeMap::new();
         for event in self.requests().iter().skip(skip).filter(|e| e.is_by_operator() && counts(e)) {
             *asked.entry(event.what()).or_default() += 1;
@@ -97,11 +101,20 @@ impl Namespace {
         asked
     }
 
-    /// Touches an activation in a way that means nothing, and waits until the operator has looked at it.
+    /// Touches an activation in a way that means nothing, and waits until the operator has looked at it. One that is
+    /// active is not reconciled any more; it has been seen when another one has, that was created after it was touched.
     pub async fn touch(&self, name: &str, admin: &Admin) {
+        let rests = holds(&self.activation(name).await, "Ready");
         let before = reconciles(admin).await;
         let label = format!("touched=at-{}", super::fixtures::next());
         self.kubectl(&["label", "--overwrite", "euicc", name, &label]).await.success();
+        if rests {
+            let mut witness = super::fixtures::activation(&format!("{WITNESS}{}", super::fixtures::next()), 1);
+            witness.spec.suspend = true;
+            let witness = self.create(&witness).await.metadata.name.unwrap_or_default();
+            self.until_reason(&witness, "Suspended").await;
+            return;
+        }
         eventually("the touched activation is reconciled", LONG, async || reconciles(admin).await > before).await;
     }
 }
