@@ -30,8 +30,9 @@ fn say(error: &anyhow::Error, code: u8) -> ExitCode {
     code.into()
 }
 
-/// Runs a process until it is asked to stop.
-#[tokio::main]
+/// Runs a process until it is asked to stop. One thread has time for a fleet many times over; more of them would wake
+/// each other, and have a heap arena each.
+#[tokio::main(flavor = "current_thread")]
 async fn serve<F>(log: &LogArgs, run: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -41,7 +42,7 @@ where
     run(stop_on_signal()?).await
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn wait_for(urls: &[String], timeout: kube::core::Duration) -> anyhow::Result<()> {
     install_crypto()?;
     ready::wait(urls, timeout.into()).await

@@ -164,7 +164,7 @@ impl Devices {
     pub fn is_news(&self, object: &EuiccActivation, owner: &Key) -> bool {
         let mut book = self.book();
         let Some(entry) = book.entries.get_mut(&key(object)) else { return false };
-        entry.logged.replace(owner.clone()).as_ref() != Some(owner)
+        entry.logged.replace(Box::new(owner.clone())).as_deref() != Some(owner)
     }
 
     /// Takes the devices of an activation that is about to be sent, so that no other one takes them at the same time.
