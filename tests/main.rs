@@ -20,6 +20,7 @@ mod connection_listeners;
 mod connection_logins;
 mod connection_support;
 mod connection_tenancy;
+mod cost;
 mod crash_matrix;
 mod crds;
 mod docs;
