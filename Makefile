@@ -1,7 +1,7 @@
 # What can be done here. Each target is one command, to be read and run by hand as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test soak lint generate controlplane image
+.PHONY: help demo demo-stop test soak bench lint generate controlplane image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: ## format, clippy, and all tests, those on a real Kubernetes API server in
 
 soak: ## the random trials of `make test` for longer (DURATION=10m), on new seeds; a failure prints its EUICC_SEED
 	EUICC_SOAK=$(or $(DURATION),10m) EUICC_MODEL_FAULTS=1 cargo test --locked --lib -- --nocapture activation::tests fuzz::tests
+
+bench: ## what a fleet costs, as a table (ROWS="cost speed", SIZES="1000 10000", WRITE=1: into docs/performance.md)
+	cargo bench --locked --bench fleet -- $(if $(ROWS),--rows $(ROWS)) $(if $(SIZES),--sizes $(SIZES)) $(if $(WRITE),--write)
 
 lint: ## format and clippy
 	cargo fmt --check

@@ -10,7 +10,7 @@
 mod args;
 mod authenticate;
 mod deliver;
-mod index;
+pub mod index;
 mod matching;
 pub(crate) mod routes;
 mod tls;

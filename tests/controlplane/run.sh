@@ -46,7 +46,7 @@ server+=(--etcd-servers=unix://etcd.sock --bind-address=127.0.0.1 --cert-dir=. -
 
 start_etcd() {
 	# Nothing has to survive a power cut, so nothing waits for the disk. What it advertises nobody reads.
-	tied etcd --data-dir=etcd --unsafe-no-fsync --listen-client-urls=unix://etcd.sock --listen-peer-urls=unix://etcd-peer.sock \
+	tied etcd --data-dir=etcd --unsafe-no-fsync --quota-backend-bytes=$((8 << 30)) --listen-client-urls=unix://etcd.sock --listen-peer-urls=unix://etcd-peer.sock \
 		--advertise-client-urls=http://localhost:1 </dev/null >>etcd.log 2>&1 &
 	pid[etcd]=$!
 	echo $! >etcd.pid

@@ -1,6 +1,7 @@
 //! What every promise needs: a Kubernetes API server, namespaces, the binaries under test, and patience with a deadline.
 //!
-//! `EUICC_TEST_KUBECONFIG` names a cluster to use instead of starting one.
+//! `EUICC_TEST_KUBECONFIG` names a cluster to use instead of starting one, `EUICC_TEST_OPERATOR` another build of the
+//! operator, for example one to be profiled.
 #![allow(dead_code, unused_imports, reason = "each promise takes what it needs")]
 
 mod argocd;

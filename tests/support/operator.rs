@@ -115,7 +115,8 @@ impl Admin {
 
 /// The operator, as the administrator of the cluster.
 pub fn operator() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_euicc-operator"));
+    let other = std::env::var_os("EUICC_TEST_OPERATOR");
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_euicc-operator").into()));
     command.env("KUBECONFIG", &control_plane().kubeconfig);
     command
 }

@@ -46,6 +46,11 @@ impl Process {
         Self { name: name.into(), child, output }
     }
 
+    /// Its process id, for what the system knows of it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything that it has written so far, on stdout and stderr.
     pub fn output(&self) -> String {
         self.output.lock().unwrap().clone()
