@@ -43,14 +43,14 @@ async fn the_metrics_of_a_life_with_trouble_are_sound_true_and_documented() {
     assert_eq!(by_callback + value(ended[0], &[ended[1]]).await, 2.0, "whichever process wrote it");
     assert_eq!(scene.callback.admin.metric("euicc_callback_index_activations", &[]).await, 4.0);
 
-    // The queue is that of the controller: all that came in went out.
+    // The queue is that of the controller: all that came in went out; what was active by its turn had no work.
     let of = |name: &str| (name.to_owned(), [r#"name="euiccactivation""#]);
     let (adds, labels) = of("workqueue_adds_total");
     let (done, _) = of("workqueue_work_duration_seconds_count");
     eventually("the queue is empty", LONG, async || {
         let (adds, done) = (value(&adds, &labels).await, value(&done, &labels).await);
         let left = value("workqueue_depth", &labels).await + value("workqueue_unfinished_work_seconds", &labels).await;
-        (adds == done && adds >= 4.0 && left == 0.0).then_some(()).ok_or((adds, done, left))
+        (adds >= done && done >= 4.0 && left == 0.0).then_some(()).ok_or((adds, done, left))
     })
     .await;
     for admin in [&scene.controller.admin, &scene.callback.admin] {

@@ -18,7 +18,7 @@ pub const PAGE: u32 = 100;
 
 /// An activation, without most of its metadata.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Wire")]
+#[serde(from = "self::Wire")]
 pub struct Lean(EuiccActivation);
 
 #[derive(Deserialize)]
