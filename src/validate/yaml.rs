@@ -118,6 +118,10 @@ impl<'a> Reader<'a> {
                 if self.nodes > MOST_NODES {
                     return Err(broken("its aliases make it too large"));
                 }
+                // An anchor may hold aliases of others, and so on.
+                if depth + height(node) > DEEPEST {
+                    return Err(broken("it nests too deep"));
+                }
                 return Ok(node.clone());
             }
             _ => return Err(broken("a value is missing")),
@@ -184,6 +188,15 @@ fn size(node: &Node) -> usize {
     }
 }
 
+/// How deep values nest in it.
+fn height(node: &Node) -> usize {
+    match &node.content {
+        Content::Scalar(_) => 0,
+        Content::List(items) => 1 + items.iter().map(height).max().unwrap_or(0),
+        Content::Map(entries) => 1 + entries.iter().map(|entry| height(&entry.node)).max().unwrap_or(0),
+    }
+}
+
 /// JSON's keys are text.
 fn key_of(node: &Node) -> Result<String, Broken> {
     match &node.content {
@@ -223,6 +236,15 @@ mod tests {
         let text = "a: &a {x: 1, z: 2}\nb: {<<: *a, z: 3}\nc: {<<: [{x: 4}, *a]}\n";
         let expected = json!({"a": {"x": 1, "z": 2}, "b": {"x": 1, "z": 3}, "c": {"x": 4, "z": 2}});
         assert_eq!(json_of(text), expected);
+    }
+
+    #[test]
+    fn aliases_make_nothing_that_nests_deeper_than_what_is_written_may() {
+        let brackets = |inner: &str| format!("{}{inner}{}", "[".repeat(60), "]".repeat(60));
+        let (inner, outer) = (brackets(""), brackets("*a"));
+        let broken = read(&format!("- &a {inner}\n- {outer}\n")).remove(0).err().unwrap();
+        assert_eq!((broken.message.as_str(), broken.place.line), ("it nests too deep", 2));
+        assert!(read(&format!("- &a {inner}\n- [[*a]]\n")).remove(0).is_ok());
     }
 
     proptest! {
