@@ -1,6 +1,6 @@
 //! Flags of `euicc-operator callback`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -41,7 +41,8 @@ impl CallbackArgs {
         if self.watch_namespace.is_empty() {
             return vec![None];
         }
-        self.watch_namespace.iter().cloned().map(Some).collect()
+        // Two watches of one namespace would each take the other's list for its own.
+        self.watch_namespace.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect()
     }
 
     /// The pod, or something that no other process is called.

@@ -1,6 +1,6 @@
 //! Flags of `euicc-operator controller`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use clap::Args;
 
@@ -75,7 +75,8 @@ impl ControllerArgs {
         if self.watch_namespace.is_empty() {
             return vec![None];
         }
-        self.watch_namespace.iter().cloned().map(Some).collect()
+        // Two watches of one namespace would each take the other's list for its own.
+        self.watch_namespace.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect()
     }
 
     /// The pod, or something that no other process is called.
@@ -102,5 +103,26 @@ impl ControllerArgs {
     pub fn client_config(&self) -> ClientConfig {
         let connect_timeout = ClientConfig::default().connect_timeout.min(self.request_timeout);
         ClientConfig { request_timeout: self.request_timeout, connect_timeout, ..ClientConfig::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_namespace_that_is_named_twice_is_watched_once() {
+        let flags = ["--watch-namespace=fleet,depot", "--watch-namespace=fleet"];
+        let watched =
+            |process: &str| match Cli::parse_from(["euicc-operator", process].into_iter().chain(flags)).command {
+                Command::Controller(args) => args.namespaces(),
+                Command::Callback(args) => args.namespaces(),
+                _ => panic!("{process}"),
+            };
+        for process in ["controller", "callback"] {
+            assert_eq!(watched(process), [Some("depot".to_owned()), Some("fleet".to_owned())]);
+        }
     }
 }
