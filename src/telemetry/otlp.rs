@@ -43,6 +43,13 @@ impl Exporter {
     /// # Errors
     /// When it is not a URL.
     pub fn start(endpoint: &str, service: &'static str, instance: &str) -> anyhow::Result<Self> {
+        // Errors name the endpoint.
+        let has_login =
+            reqwest::Url::parse(endpoint).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        anyhow::ensure!(
+            !has_login,
+            "--otlp-endpoint must hold no user and password: give the collector's login by OTEL_EXPORTER_OTLP_HEADERS"
+        );
         let cannot = || format!("--otlp-endpoint {endpoint:?} cannot be used: it is to be like http://collector:4318");
         let url = reqwest::Url::parse(endpoint).with_context(cannot)?;
         anyhow::ensure!(matches!(url.scheme(), "http" | "https") && url.has_host(), cannot());
