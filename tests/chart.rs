@@ -241,9 +241,16 @@ async fn thingspace_alone_is_let_in_by_every_way() {
     assert_eq!(service["spec"]["loadBalancerSourceRanges"], json!(addresses));
     assert_eq!(service["spec"]["externalTrafficPolicy"], "Local", "else the caller's address is lost");
     let policy = find(&made, "NetworkPolicy", "euicc-operator");
-    let callback = policy["spec"]["ingress"].as_array().unwrap().iter().find(|r| r["ports"][0]["port"] == "callback");
+    let callers = |policy: &Value| {
+        let mut rules = policy["spec"]["ingress"].as_array().unwrap().iter();
+        rules.find(|rule| rule["ports"][0]["port"] == "callback").unwrap()["from"].clone()
+    };
     let peers: Vec<_> = addresses.iter().map(|address| json!({"ipBlock": {"cidr": address}})).collect();
-    assert_eq!(callback.unwrap()["from"], json!(peers));
+    assert_eq!(callers(&policy), json!(peers));
+    let values = "callback: {service: {type: LoadBalancer, externalTrafficPolicy: Cluster}}";
+    let made = objects(&render(&namespace, values).await.success());
+    let policy = find(&made, "NetworkPolicy", "euicc-operator");
+    assert_eq!(callers(&policy), Value::Null, "nodes pass the calls on, under addresses of their own");
 
     let values = "callback: {ingress: {enabled: true, hosts: [a.example]}, \
                   httpRoute: {enabled: true, parentRefs: [{name: g}], envoySecurityPolicy: true}}";

@@ -47,7 +47,8 @@ spec:
     {{- if .callback }}
     {{- include "euicc-operator.networkRule" (dict "direction" "from" "peers" $metricsFrom "ports" (list "callback-admin")) | nindent 4 }}
     {{- $from := $policy.callbackFrom }}
-    {{- if and (not $from) (eq $v.callback.service.type "LoadBalancer") (not $v.callback.ingress.enabled) (not $v.callback.httpRoute.enabled) }}
+    {{- /* With externalTrafficPolicy Cluster, calls come from nodes; the load balancer has the list all the same. */ -}}
+    {{- if and (not $from) (eq $v.callback.service.type "LoadBalancer") (ne $v.callback.service.externalTrafficPolicy "Cluster") (not $v.callback.ingress.enabled) (not $v.callback.httpRoute.enabled) }}
     {{- range $v.callback.allowedSources }}
     {{- $from = append $from (dict "ipBlock" (dict "cidr" .)) }}
     {{- end }}
