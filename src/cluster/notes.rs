@@ -1,7 +1,10 @@
 //! Kubernetes events: one a transition. kube's own recorder counts repetitions in memory; here a transition has one
 //! name, so that telling it twice is telling it once, whoever tells it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
@@ -18,7 +21,8 @@ use crate::activation::{Note, Severity};
 
 /// Events on their way at the same time: few, for the statuses that a crowd waits for come before what is told of them.
 const AT_ONCE: usize = 2;
-/// How long one of them may take: a dead connection must not silence all that follows.
+/// How long one of them may take: a dead connection must not silence all that follows. And how old one may be that a
+/// process still tells when it is to stop: it holds its lease meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Publishes events, in the background: an event that cannot be published holds nothing up.
@@ -29,12 +33,13 @@ pub struct Publisher {
     instance: String,
     tasks: TaskTracker,
     turns: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Publisher {
     /// `controller` is the reporting controller, `instance` the pod. Shutdown waits for `tasks`.
     pub fn new(client: Client, controller: &'static str, instance: String, tasks: TaskTracker) -> Self {
-        Self { client, controller, instance, tasks, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { client, controller, instance, tasks, turns: Arc::new(Semaphore::new(AT_ONCE)), patience: PATIENCE }
     }
 
     /// Publishes `note` about `object`.
@@ -42,10 +47,18 @@ impl Publisher {
         let event = self.event(object.object_ref(&()), object.meta().resource_version.as_deref(), note);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        let turns = Arc::clone(&self.turns);
+        let (turns, tasks, patience, since) =
+            (Arc::clone(&self.turns), self.tasks.clone(), self.patience, Instant::now());
         self.tasks.spawn(async move {
             let _turn = turns.acquire().await; // never closed
-            match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
+            if tasks.is_closed() && since.elapsed() > patience {
+                tracing::warn!(
+                    event = event.reason,
+                    "an event was given up: too many wait, and the process is to stop"
+                );
+                return;
+            }
+            match tokio::time::timeout(patience, api.create(&PostParams::default(), &event)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(e)) if conflict(&e) => {} // told already
                 Ok(Err(error)) => tracing::warn!(%error, event = event.reason, "cannot publish an event"),
@@ -78,5 +91,35 @@ impl Publisher {
             reporting_instance: Some(self.instance.clone()),
             ..Event::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Config;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_is_to_stop_does_not_wait_for_a_long_line_of_events() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap(); // takes connections, and never answers
+        let config = Config::new(format!("http://{}", silent.local_addr().unwrap()).parse().unwrap());
+        let tasks = TaskTracker::new();
+        let publisher =
+            Publisher::new(Client::try_from(config).unwrap(), "euicc-operator", "pod".into(), tasks.clone());
+        let publisher = Publisher { patience: Duration::from_millis(100), ..publisher };
+        let note = Note { severity: Severity::Normal, reason: "Activated", message: "All lines are active.".into() };
+        let named = |name: &str| Some(name.to_owned());
+        let metadata = ObjectMeta { name: named("forklift"), namespace: named("fleet"), ..ObjectMeta::default() };
+        let object = ConfigMap { metadata, ..ConfigMap::default() };
+        for _ in 0..1000 {
+            publisher.publish(&object, &note);
+        }
+        tasks.close();
+        tokio::time::timeout(Duration::from_secs(10), tasks.wait()).await.expect("two at a time, they take 50 s");
     }
 }
