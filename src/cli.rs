@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{callback::CallbackArgs, controller::ControllerArgs, validate::ValidateArgs};
+use crate::{callback::CallbackArgs, controller::ControllerArgs, ready, validate::ValidateArgs};
 
 /// `euicc-operator`.
 #[derive(Parser)]
@@ -33,8 +33,8 @@ pub enum Command {
     /// Wait until processes are ready: each URL must answer 200.
     Ready {
         /// Such as http://euicc-operator-metrics:8081/readyz.
-        #[arg(required = true, value_name = "URL")]
-        urls: Vec<String>,
+        #[arg(required = true, value_name = "URL", value_parser = ready::url)]
+        urls: Vec<reqwest::Url>,
         /// How long to wait.
         #[arg(long, env = "EUICC_TIMEOUT", default_value = "60s")]
         timeout: kube::core::Duration,

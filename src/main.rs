@@ -43,7 +43,7 @@ where
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn wait_for(urls: &[String], timeout: kube::core::Duration) -> anyhow::Result<()> {
+async fn wait_for(urls: &[reqwest::Url], timeout: kube::core::Duration) -> anyhow::Result<()> {
     install_crypto()?;
     ready::wait(urls, timeout.into()).await
 }

@@ -157,7 +157,7 @@ async fn what_is_wrong_with_a_flag_is_said_at_once_and_in_words() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let none = "/there/is/no/such/file";
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 11] = [
         (&["controller", "--poll-after", "soon"], &["--poll-after", "'soon'", "90s, 5m or 1h30m"]),
         (&["controller", "--settle-time=-5m"], &["--settle-time", "longer than nothing"]),
         (&["controller", "--settle-time", "0s"], &["--settle-time", "longer than nothing"]),
@@ -167,6 +167,8 @@ async fn what_is_wrong_with_a_flag_is_said_at_once_and_in_words() {
         (&["callback", "--admin-listen", "127.0.0.1:0", "--listen", &taken], &[&taken, "--listen", "in use"]),
         (&["callback", "--tls-cert", none], &["--tls-key"]),
         (&["callback", "--tls-cert", none, "--tls-key", none], &[none, "cannot be read"]),
+        (&["ready", "controller"], &["'controller'", "must be whole", "http://127.0.0.1:8081/readyz"]),
+        (&["ready", "localhost:8081/readyz"], &["'localhost:8081/readyz'", "must be whole"]),
     ];
     for (args, says) in cases {
         let mut command = operator();
