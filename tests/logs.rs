@@ -32,6 +32,8 @@ async fn one_activation_is_one_line_a_transition_with_its_ids_as_fields() {
         assert_eq!(json!([line["namespace"], line["operation_id"], line["attempt"], line["level"]]), ids, "{line}");
         assert!(line["timestamp"].is_string() && line["target"].is_string(), "{line}");
     }
+    let printed = scene.controller.process.output();
+    assert!(printed.contains("connection changed") && !printed.contains("\"spans\""), "nothing twice: {printed}");
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ impl LogArgs {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
         let registry = tracing_subscriber::registry().with(filter);
         match self.log_format {
-            LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
+            // The innermost span names the object; the list of all would say it twice.
+            LogFormat::Json => registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init()?,
             LogFormat::Text => registry.with(lines.with_target(false)).try_init()?,
         }
         Ok(())
