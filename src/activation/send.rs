@@ -143,11 +143,13 @@ impl Machine<'_> {
     }
 
     pub(super) fn awaiting(&mut self) {
-        self.progress(
-            "AwaitingResult",
-            "ThingSpace has accepted the request and reports the result of each device when it is done, usually in \
-             minutes and at most in a day; without a report the operator asks.",
+        let deactivates = self.status.operation.as_ref().is_some_and(|o| o.action == Action::Deactivate);
+        let request = if deactivates { "deactivation" } else { "request" };
+        let message = format!(
+            "ThingSpace has accepted the {request} and reports the result of each device when it is done, usually in \
+             minutes and at most in a day; without a report the operator asks."
         );
+        self.progress("AwaitingResult", message);
     }
 
     /// ThingSpace did not act: the same is sent again after a while.

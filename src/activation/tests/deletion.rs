@@ -24,6 +24,8 @@ fn deactivates_once_and_lets_go() {
     delete(&mut play);
     assert_eq!(play.tick(), [Effect::Queue]);
     play.accept("2", "r2");
+    let (.., message) = play.condition("Ready").unwrap();
+    assert!(message.starts_with("ThingSpace has accepted the deactivation"), "{message}");
     assert!(play.tick().is_empty());
     play.feed(Event::Callback(Box::new(Report {
         request_id: Some("r2".into()),
