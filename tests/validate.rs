@@ -137,6 +137,7 @@ fn the_exit_code_tells_bad_manifests_from_those_that_cannot_be_read() {
         (&["-"], "", 0),
         (&["tests/invalid"], "", 1),
         (&["no-such-file.yaml"], "", 2),
+        (&["scripts"], "", 2), // a folder without manifests is a wrong folder
         (&[], "", 2),
         (&["--format", "xml", "-"], "", 2),
     ] {

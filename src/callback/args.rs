@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use crate::telemetry::{LogArgs, TraceArgs};
 
@@ -22,7 +22,7 @@ pub struct CallbackArgs {
     #[arg(long, env = "EUICC_ADMIN_LISTEN", default_value = "0.0.0.0:8082")]
     pub admin_listen: SocketAddr,
     /// Watch this namespace only; may be repeated. Default: all namespaces.
-    #[arg(long, env = "EUICC_WATCH_NAMESPACE", value_delimiter = ',')]
+    #[arg(long, env = "EUICC_WATCH_NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub watch_namespace: Vec<String>,
     /// Name of this process in events; default: something unique.
     #[arg(long, env = "EUICC_POD_NAME")]

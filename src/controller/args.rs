@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use crate::{
     activation::Policy,
@@ -32,7 +32,7 @@ pub struct ControllerArgs {
     #[arg(long, env = "EUICC_LEASE_DURATION", default_value = "15s", value_parser = duration)]
     pub lease_duration: Duration,
     /// Watch this namespace only; may be repeated. Default: all namespaces.
-    #[arg(long, env = "EUICC_WATCH_NAMESPACE", value_delimiter = ',')]
+    #[arg(long, env = "EUICC_WATCH_NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub watch_namespace: Vec<String>,
     /// How long after its acceptance a request is asked about if no callback has come; doubling from there.
     #[arg(long, env = "EUICC_POLL_AFTER", default_value = "5m", value_parser = duration)]

@@ -90,13 +90,18 @@ fn activations(
     for object in objects {
         let status = object.status.as_ref();
         let condition = |type_| status?.conditions.iter().find(|c| c.type_ == type_);
-        let state = state_name(status.and_then(|s| s.operation.as_ref()).map(|o| o.state));
+        let operation = status.and_then(|s| s.operation.as_ref());
+        let sent = operation.filter(|o| {
+            matches!(o.state, OperationState::Claimed | OperationState::Accepted | OperationState::Unknown)
+        });
+        let state = state_name(operation.map(|o| o.state));
         let ready = condition("Ready");
         let under_way = [condition("Reconciling"), condition("Stalled")].into_iter().flatten().next();
-        let since = match (ready, under_way) {
-            (_, Some(condition)) => Some(condition.last_transition_time.0),
-            (None, None) => object.creation_timestamp().map(|t| t.0), // not seen yet
-            (Some(_), None) => None,
+        let since = match (sent, ready, under_way) {
+            (Some(operation), ..) => Some(operation.claimed_at.0), // Reconciling began before: with its wait for a turn
+            (None, _, Some(condition)) => Some(condition.last_transition_time.0),
+            (None, None, None) => object.creation_timestamp().map(|t| t.0), // not seen yet
+            (None, Some(_), None) => None,
         };
         let phase = phases.entry((state, ready.map_or("", |c| &c.reason))).or_insert(Phase { count: 0, since: None });
         phase.count += 1;
@@ -135,4 +140,45 @@ fn open_breakers(connections: &[Arc<ThingSpaceConnection>]) -> usize {
     };
     let secret = |c: &Arc<ThingSpaceConnection>| (c.namespace(), c.spec.credentials_secret_ref.name.clone());
     connections.iter().filter(failed).map(secret).collect::<HashSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_since_its_claim_and_not_since_it_waited_for_its_turn() {
+        let object = |state: Option<&str>, reason: &str| {
+            let mut status = json!({"observedGeneration": 1, "conditions": [
+                {"type": "Ready", "status": "False", "reason": reason, "message": "m", "lastTransitionTime": "2026-11-01T00:00:00Z"},
+                {"type": "Reconciling", "status": "True", "reason": reason, "message": "m", "lastTransitionTime": "2026-11-01T00:00:00Z"},
+            ]});
+            if let Some(state) = state {
+                status["operation"] = json!({
+                    "id": "op", "action": "Activate", "attempt": 1, "state": state, "claimedAt": "2026-11-01T05:00:00Z",
+                    "fingerprint": "f",
+                });
+            }
+            let object = json!({
+                "apiVersion": "euicc-operator.io/v1alpha1", "kind": "EuiccActivation",
+                "metadata": {"namespace": "fleet", "name": "forklift"},
+                "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": []},
+                "status": status,
+            });
+            Arc::new(serde_json::from_value::<EuiccActivation>(object).unwrap())
+        };
+        for (state, reason, hour) in [
+            (None, "RateLimited", 0),
+            (Some("Unknown"), "SubmissionUnknown", 5),
+            (Some("Accepted"), "AwaitingResult", 5),
+        ] {
+            let (_, oldest) = activations(&[object(state, reason)], 0);
+            let operation = state.map(|state| serde_json::from_value(json!(state)).unwrap());
+            let labels = PhaseLabels { state: state_name(operation), reason: reason.to_owned() };
+            let midnight: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+            assert_eq!(oldest.get_or_create(&labels).get(), midnight.as_second() + hour * 3600, "{reason}");
+        }
+    }
 }

@@ -177,7 +177,8 @@ pub fn objection(connection: &ThingSpaceConnection, guest: &str, namespaces: &Na
         let Some(known) = &state.known else {
             let message = format!(
                 "Whether ThingSpaceConnection {namespace}/{name} admits namespace {guest} is not known yet: its selector \
-                 needs the labels of namespaces, and they have not been read. It is sent as soon as it is admitted."
+                 needs the labels of namespaces, and they have not been read. The activation is sent as soon as it is \
+                 admitted."
             );
             return Some(Hold { reason: "NamespacesUnread", message, stalled: false });
         };

@@ -49,7 +49,7 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     let Some(found) = context.connection(&namespace, &connection) else {
         let message = match context.is_watched(&namespace) {
             true => format!(
-                "There is no ThingSpaceConnection {connection} in namespace {namespace}; it is sent as soon as there is one."
+                "There is no ThingSpaceConnection {connection} in namespace {namespace}; the activation is sent as soon as there is one."
             ),
             false => format!(
                 "This operator does not watch namespace {namespace}, so it cannot use ThingSpaceConnection {connection} of \
@@ -73,7 +73,9 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
         return conflicting(conflict, object, context);
     }
     let not_ready = |why: &str| {
-        let message = format!("ThingSpaceConnection {named} is not ready: {why} It is sent as soon as it is.");
+        let message = format!(
+            "ThingSpaceConnection {named} is not ready: {why} The activation is sent as soon as the connection is ready."
+        );
         Waits::For(Hold { reason: "ConnectionNotReady", message, stalled: false })
     };
     let link = match context.links.find(&namespace, &connection) {

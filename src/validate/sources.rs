@@ -28,7 +28,13 @@ pub fn read(arguments: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
             sources.push(Source { name: "-".into(), text });
         } else if argument.is_dir() {
-            for file in below(argument)? {
+            let files = below(argument)?;
+            anyhow::ensure!(
+                !files.is_empty(),
+                "{} holds no *.yaml, *.yml or *.json: is it the right folder?",
+                argument.display()
+            );
+            for file in files {
                 sources.push(open(&file)?);
             }
         } else {
