@@ -5,17 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Namespace, Output, control_plane, helm, objects, repository};
-
-/// Kinds of others that the chart can make, as far as the API server must know them.
-const FOREIGN: [(&str, &str, &str); 6] = [
-    ("monitoring.coreos.com", "v1", "ServiceMonitor"),
-    ("monitoring.coreos.com", "v1", "PodMonitor"),
-    ("monitoring.coreos.com", "v1", "PrometheusRule"),
-    ("cert-manager.io", "v1", "Certificate"),
-    ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
-    ("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy"),
-];
+use crate::support::{Namespace, Output, control_plane, establish_foreign_kinds, helm, objects, repository};
 
 /// What every installation has, by kind and by what follows the release's name.
 const CORE: &[&str] = &[
@@ -128,9 +118,7 @@ async fn what_values_make_is_complete_and_accepted_by_the_api_server(
     let expected = CORE.iter().filter(|name| !less.contains(name)).chain(more).map(|&name| name.to_owned());
     assert_eq!(found, expected.collect::<BTreeSet<_>>());
 
-    // Once: cases that run side by side would race to create them.
-    static FOREIGN_KINDS: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    FOREIGN_KINDS.get_or_init(|| establish(&namespace)).await;
+    establish_foreign_kinds(&namespace).await;
     let accepted =
         namespace.kubectl_with(&["apply", "--dry-run=server", "--validate=strict", "-f", "-"], &manifest).await;
     accepted.success();
@@ -157,6 +145,18 @@ async fn what_values_make_is_complete_and_accepted_by_the_api_server(
 )]
 #[case("podDisruptionBudget.enabled=true", "would hold up every drain")]
 #[case("callback.podDisruptionBudget.enabled=true,callback.replicaCount=1", "would hold up every drain")]
+#[case(
+    "replicaCount=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=2",
+    "would hold up every drain"
+)]
+#[case(
+    "replicaCount=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=100%",
+    "would hold up every drain"
+)]
+#[case(
+    "replicaCount=2,podDisruptionBudget.enabled=true,podDisruptionBudget.maxUnavailable=0",
+    "would hold up every drain"
+)]
 #[case("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "twice. Enable one of them.")]
 #[case("metrics.serviceMonitor.enabled=true,metrics.service.enabled=false", "needs metrics.service.enabled=true")]
 #[case("callback.ingress.enabled=true", "needs callback.ingress.hosts")]
@@ -167,6 +167,15 @@ async fn what_is_wrong_in_values_is_refused_and_named(#[case] wrong: &str, #[cas
     let refused = helm(control_plane_of().await, &["template", "euicc-operator", "CHART", "--set", wrong], "").await;
     let message = refused.failure();
     assert!(message.contains(said), "{message}");
+}
+
+#[tokio::test]
+async fn alerts_link_to_the_runbooks_where_they_are() {
+    let values = "metrics: {prometheusRule: {enabled: true, runbookUrl: 'https://wiki.example.com/euicc'}}";
+    let namespace = Namespace::new("render").await;
+    let manifest = render(&namespace, values).await.success();
+    assert!(manifest.contains("runbook_url: https://wiki.example.com/euicc#euicccontrollerdown"), "{manifest}");
+    assert!(!manifest.contains("runbook_url: docs/"), "{manifest}");
 }
 
 #[tokio::test]
@@ -381,31 +390,4 @@ async fn control_plane_of() -> &'static crate::support::ControlPlane {
 async fn render(namespace: &Namespace, values: &str) -> Output {
     let args = ["template", "euicc-operator", "CHART", "--namespace", &namespace.name, "--set", "crds.enabled=false"];
     helm(namespace.cluster, &args, values).await
-}
-
-async fn establish(namespace: &Namespace) {
-    let kinds = foreign_kinds();
-    namespace.apply(&kinds).await;
-    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "-f", "-"];
-    namespace.kubectl_with(&wait, &kinds).await.success();
-}
-
-fn foreign_kinds() -> String {
-    let kinds = FOREIGN.map(|(group, version, kind)| {
-        let plural = if kind.ends_with('y') { kind.replace("Policy", "Policies") } else { format!("{kind}s") };
-        let plural = plural.to_lowercase();
-        json!({
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            // The Gateway API's group is protected, and says so.
-            "metadata": {"name": format!("{plural}.{group}"), "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
-            "spec": {
-                "group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural},
-                "versions": [{"name": version, "served": true, "storage": true, "schema": {
-                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-                }}],
-            },
-        })
-    });
-    json!({"apiVersion": "v1", "kind": "List", "items": kinds}).to_string()
 }

@@ -50,6 +50,10 @@ async fn who_does_what_helm_says_has_a_connection_that_is_ready(#[case] values: 
 #[case::gateway("callback: {httpRoute: {enabled: true, parentRefs: [{name: gateway}], hostnames: [esim.example.com]}}", &[])]
 #[case::load_balancer("callback: {service: {type: LoadBalancer}}", &["the callback endpoint speaks plain HTTP"])]
 #[case::load_balancer_with_tls("callback: {service: {type: LoadBalancer}, tls: {secretName: t}}", &[])]
+#[case::tls_twice(
+    "callback: {tls: {secretName: t}, httpRoute: {enabled: true, parentRefs: [{name: gateway}]}}",
+    &["the callback endpoint speaks https itself"]
+)]
 #[case::polling("callback: {enabled: false}", &[])]
 #[case::a_connection("connections: [{name: verizon, spec: {accounts: [a], credentialsSecretRef: {name: s}}}]\ncallback: INGRESS", &[])]
 #[case::all_that_is_unwise(

@@ -30,7 +30,8 @@ async fn a_wrong_secret_is_said_and_its_correction_sets_everything_going_at_once
     correct(&namespace, "TokenRefused", "OAuth key and secret were refused", &wrong_key).await;
     held(&namespace, "OAuth key and secret").await;
     let wrong_password = secrets.replace(fixtures::LOGIN_PASSWORD, "wrong");
-    correct(&namespace, "LoginRefused", "login was refused", &wrong_password).await;
+    correct(&namespace, "LoginRefused", "after two failed logins none is tried until it changes", &wrong_password)
+        .await;
     held(&namespace, "login was refused").await;
     assert_eq!(simulator.logins().await.len(), 1);
     assert!(simulator.activate_posts().await.is_empty());

@@ -95,12 +95,13 @@ impl Report {
         let problem = problem.to_string();
         let short = format!("{}. Correct {keys}the credentials Secret {secret}", problem.trim_end_matches('.'));
         let blocked = reason == "LoginBlocked";
-        let next = match blocked {
-            true => format!(
+        let next = match reason {
+            "LoginBlocked" => format!(
                 "; if it is right as it is, allow two more logins with: kubectl -n {namespace} annotate secret {secret} \
                  --overwrite euicc-operator.io/retry=\"$(date +%s)\""
             ),
-            false => ".".to_owned(),
+            "LoginRefused" => "; after two failed logins none is tried until it changes.".to_owned(),
+            _ => ".".to_owned(),
         };
         let message = format!("{}{}{next}", short[..1].to_uppercase(), &short[1..]);
         Self { short: Some(format!("{short}.")), ..Self::failed(reason, &message, blocked) }
@@ -195,8 +196,12 @@ pub async fn report(connection: &ThingSpaceConnection, report: Report, context: 
     let before = old.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.reason.as_str());
     if before != Some(reason) {
         let namespace = connection.namespace();
-        tracing::info!(namespace, connection = connection.name_any(), from = before, to = reason, "connection changed");
+        let (name, said) = (connection.name_any(), "connection changed");
         let severity = if ready { Severity::Normal } else { Severity::Warning };
+        match severity {
+            Severity::Normal => tracing::info!(namespace, connection = name, from = before, to = reason, "{said}"),
+            Severity::Warning => tracing::warn!(namespace, connection = name, from = before, to = reason, "{said}"),
+        }
         context.publisher.publish(connection, &Note { severity, reason, message });
     }
     Ok(())

@@ -12,8 +12,14 @@
 {{- end }}
 {{- range $key, $of := dict "podDisruptionBudget" $v "callback.podDisruptionBudget" $v.callback }}
 {{- $budget := $of.podDisruptionBudget }}
-{{- if and $budget.enabled (lt (int $of.replicaCount) 2) (eq (toString $budget.maxUnavailable) "") (ne (toString $budget.minAvailable) "0") }}
-{{- fail (printf "%s.enabled with one replica would hold up every drain of its node. Set replicaCount=2 or more there, or leave the budget out." $key) }}
+{{- if $budget.enabled }}
+{{- $may := toString $budget.maxUnavailable }}
+{{- $must := toString (ternary 1 $budget.minAvailable (eq (toString $budget.minAvailable) "")) }}
+{{- $share := hasSuffix "%" $must }}
+{{- $all := ternary (or (eq $must "100%") (and (ne $must "0%") (lt (int $of.replicaCount) 2))) (ge (int $must) (int $of.replicaCount)) $share }}
+{{- if ternary $all (has $may (list "0" "0%")) (eq $may "") }}
+{{- fail (printf "%s would hold up every drain: with %v replicas none may ever be missing. Set a higher replicaCount there, a lower minAvailable, or leave the budget out." $key $of.replicaCount) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with $v.callback.tls.certManager }}

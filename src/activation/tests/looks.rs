@@ -17,15 +17,7 @@ fn a_line_that_is_active_on_another_plan_is_no_success() {
     let mut play = Play::one();
     play.accept("op", "r");
     play.hear("r", "1", failure("REQUEST_FAILED.DeviceAlreadyActive"));
-    let line = Line::Found {
-        state: LineState::Active,
-        device_ids: vec![],
-        service_plan: Some("Gold".into()),
-        carrier_name: None,
-        attempted: false,
-        owner: None,
-    };
-    play.poll(vec![(Progress::Failed, line)]);
+    play.poll(vec![(Progress::Failed, active_line(Some("Gold"), None, None))]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
     assert_eq!(reason, "ActivationFailed");
     assert!(message.contains("Gold"), "{message}");
@@ -250,15 +242,7 @@ fn foreign_words_become_one_bounded_line() {
     let mut play = Play::one();
     play.accept("op", "r");
     let long = format!("Gold\n\u{1b}[31m{}", "x".repeat(100_000));
-    let line = Line::Found {
-        state: LineState::Active,
-        device_ids: vec![],
-        service_plan: Some(long.clone()),
-        carrier_name: Some(long),
-        attempted: false,
-        owner: None,
-    };
-    play.poll(vec![(Progress::Succeeded, line)]);
+    play.poll(vec![(Progress::Succeeded, active_line(Some(&long), Some(&long), None))]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
     assert_eq!(reason, "ActivationFailed");
     assert!(message.len() < 2_000 && !message.contains(char::is_control), "{} bytes", message.len());
@@ -269,16 +253,13 @@ fn a_line_that_belongs_to_another_activation_is_no_success_and_the_other_is_name
     let mut play = Play::one();
     play.accept("op", "r");
     play.hear("r", "1", failure("REQUEST_FAILED.DeviceAlreadyActive"));
-    let line = Line::Found {
-        state: LineState::Active,
-        device_ids: vec![],
-        service_plan: None,
-        carrier_name: None,
-        attempted: false,
-        owner: Some("EuiccActivation fleet/first".into()),
-    };
-    play.poll(vec![(Progress::Failed, line)]);
+    play.poll(vec![(Progress::Failed, active_line(None, None, Some("EuiccActivation fleet/first")))]);
     let (_, reason, message) = play.condition("Stalled").unwrap();
     assert_eq!(reason, "ActivationFailed");
     assert!(message.contains("fleet/first"), "{message}");
+}
+
+fn active_line(service_plan: Option<&str>, carrier_name: Option<&str>, owner: Option<&str>) -> Line {
+    let [service_plan, carrier_name, owner] = [service_plan, carrier_name, owner].map(|text| text.map(str::to_owned));
+    Line::Found { state: LineState::Active, device_ids: vec![], service_plan, carrier_name, attempted: false, owner }
 }
