@@ -9,6 +9,7 @@ use kube::{
     core::{ObjectMeta, Request, Resource},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::{Lean, Publisher};
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     telemetry::Telemetry,
 };
 
+/// Writes on their way at the same time. More would not be sooner done, and an API server that is kept so busy tells its
+/// watchers seconds late, us among them.
+const AT_ONCE: usize = 16;
 /// How often a write may lose the race before the caller is told.
 const ATTEMPTS: u32 = 16;
 
@@ -28,6 +32,7 @@ pub struct Recorder {
     publisher: Publisher,
     policy: Policy,
     telemetry: Telemetry,
+    turns: Arc<Semaphore>,
 }
 
 /// What became of an event.
@@ -88,7 +93,7 @@ struct Version {
 impl Recorder {
     /// Writes through `client`; events go to `publisher`, and what else is told to `telemetry`.
     pub fn new(client: Client, publisher: Publisher, policy: Policy, telemetry: Telemetry) -> Self {
-        Self { client, publisher, policy, telemetry }
+        Self { client, publisher, policy, telemetry, turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// How patient the state machine is.
@@ -110,23 +115,27 @@ impl Recorder {
     /// As [`Recorder::record`].
     pub async fn record_all(&self, known: Arc<EuiccActivation>, events: &[Event]) -> Result<Recorded, RecordError> {
         let (uid, began) = (known.meta().uid.clone(), SystemTime::now());
-        let api = self.api(&known);
+        let (api, none) = (self.api(&known), ActivationStatus::default());
         let mut object = known;
         for _ in 0..ATTEMPTS {
             let transition = self.fold(&object, events);
-            let before = object.status.clone().unwrap_or_default();
-            if transition.status == before {
+            let before = object.status.as_ref().unwrap_or(&none);
+            if transition.status == *before {
                 self.publish(&object, &transition);
                 return Ok(Recorded::Unchanged(object, without_notes(transition)));
             }
             match self.write(&object, &transition.status).await {
                 Ok(taken) => {
                     // Nobody came in between, so the rest is as it was.
-                    let mut written = Arc::unwrap_or_clone(object);
-                    written.metadata.resource_version = taken.metadata.resource_version;
-                    written.status = Some(taken.status);
-                    let written = Arc::new(written);
-                    self.telemetry.wrote(&written, &before, began);
+                    let written = Arc::new(EuiccActivation {
+                        metadata: ObjectMeta {
+                            resource_version: taken.metadata.resource_version,
+                            ..object.metadata.clone()
+                        },
+                        spec: object.spec.clone(),
+                        status: Some(taken.status),
+                    });
+                    self.telemetry.wrote(&written, before, began);
                     self.publish(&written, &transition);
                     return Ok(Recorded::Written(written, without_notes(transition)));
                 }
@@ -158,14 +167,15 @@ impl Recorder {
     }
 
     fn fold(&self, object: &EuiccActivation, events: &[Event]) -> Transition {
-        let now = Timestamp::now();
-        let start =
-            Transition { status: object.status.clone().unwrap_or_default(), effects: Vec::new(), wake_at: None };
-        events.iter().fold(start, |before, event| {
-            let mut next = advance(Subject::from(object), &before.status, event, now, &self.policy);
-            next.effects.splice(0..0, before.effects);
-            next
-        })
+        let (now, none) = (Timestamp::now(), ActivationStatus::default());
+        let mut done: Option<Transition> = None;
+        for event in events {
+            let status = done.as_ref().map(|d| &d.status).or(object.status.as_ref()).unwrap_or(&none);
+            let mut next = advance(Subject::from(object), status, event, now, &self.policy);
+            next.effects.splice(0..0, done.map(|d| d.effects).unwrap_or_default());
+            done = Some(next);
+        }
+        done.unwrap_or_else(|| Transition { status: none, effects: Vec::new(), wake_at: None })
     }
 
     async fn write(&self, object: &EuiccActivation, status: &ActivationStatus) -> Result<Taken, kube::Error> {
@@ -188,7 +198,9 @@ impl Recorder {
         let request = Request::new(EuiccActivation::url_path(&(), meta.namespace.as_deref()));
         let body = serde_json::to_vec(&write).map_err(kube::Error::SerdeError)?;
         let request = request.replace_subresource("status", &name, &PostParams::default(), body);
+        let turn = self.turns.acquire().await; // never closed
         let written = self.client.request(request.map_err(kube::Error::BuildRequest)?).await;
+        drop(turn);
         fault_point(|| format!("write.{}.after", state()));
         written
     }
@@ -222,5 +234,67 @@ pub fn is_transient(error: &kube::Error) -> bool {
         kube::Error::Api(status) => status.code == 429 || status.code >= 500,
         kube::Error::Service(_) | kube::Error::HyperError(_) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use axum::{Json, Router, extract::State, routing::put};
+    use kube::Config;
+    use serde_json::{Value, json};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::telemetry::{Metrics, Traces};
+
+    /// How many writes are on their way, and how many were at most.
+    #[derive(Default)]
+    struct Seen {
+        now: AtomicUsize,
+        most: AtomicUsize,
+        all: AtomicUsize,
+    }
+
+    /// An API server that takes its time for each status, and takes nothing else.
+    async fn take(State(seen): State<Arc<Seen>>, Json(mut object): Json<Value>) -> Json<Value> {
+        seen.most.fetch_max(seen.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        seen.now.fetch_sub(1, Ordering::SeqCst);
+        seen.all.fetch_add(1, Ordering::SeqCst);
+        object["metadata"]["resourceVersion"] = "2".into();
+        Json(object)
+    }
+
+    #[tokio::test]
+    async fn a_crowd_does_not_swamp_the_api_server_with_writes() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let seen = Arc::new(Seen::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(
+            axum::serve(listener, Router::new().fallback(put(take)).with_state(Arc::clone(&seen))).into_future(),
+        );
+        let client = Client::try_from(Config::new(url)).unwrap();
+        let publisher = Publisher::new(client.clone(), "euicc-operator", "pod".into(), TaskTracker::new());
+        let telemetry = Telemetry { metrics: Arc::new(Metrics::of_callback()), traces: Traces::default() };
+        let recorder = Recorder::new(client, publisher, Policy::default(), telemetry);
+
+        let object: EuiccActivation = serde_json::from_value(json!({
+            "metadata": {"name": "forklift", "namespace": "fleet", "uid": "u", "resourceVersion": "1", "generation": 1},
+            "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": []},
+        }))
+        .unwrap();
+        let (object, event) = (Arc::new(object), Event::Claim { operation_id: "o".into() });
+        let crowd = (0..5 * AT_ONCE).map(|_| recorder.record(Arc::clone(&object), &event));
+        for recorded in futures::future::join_all(crowd).await {
+            assert!(matches!(recorded, Ok(Recorded::Written(..))), "{recorded:?}");
+        }
+        assert_eq!(seen.all.load(Ordering::SeqCst), 5 * AT_ONCE);
+        assert_eq!(seen.most.load(Ordering::SeqCst), AT_ONCE, "as many as may be, and no more");
     }
 }
