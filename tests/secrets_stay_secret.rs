@@ -13,6 +13,8 @@ const WRONG_PASSWORD: &str = "canary-wrong-password";
 const CALLBACK_USERNAME: &str = "canary-callback-username";
 const CALLBACK_PASSWORD: &str = "canary-callback-password";
 const PREVIOUS_PASSWORD: &str = "canary-previous-password";
+/// Each line that there can be.
+const EVERYTHING: &str = "trace,kube_runtime=trace";
 
 /// A place of use with a canary in each field that can hold one. (Two letters and ten digits of state, country and ZIP
 /// codes cannot be told from other text; they stand next to these wherever they stand.)
@@ -94,9 +96,9 @@ impl Talkative {
     async fn start(hint: &str, password: &str) -> Self {
         let namespace = Namespace::new(hint).await;
         let flags = ["--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET, "--username", USERNAME];
-        let more = ["--password", PASSWORD, "--activation-time", "50ms", "--log-level", "trace"];
+        let more = ["--password", PASSWORD, "--activation-time", "50ms", "--log-level", EVERYTHING];
         let simulator = Simulator::start(&[&flags[..], &more].concat()).await;
-        let callback = Callback::start(&["--watch-namespace", &namespace.name, "--log-level", "trace"]).await;
+        let callback = Callback::start(&["--watch-namespace", &namespace.name, "--log-level", EVERYTHING]).await;
         let secret = |name: &str, values: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
         let login =
             json!({"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET, "username": USERNAME, "password": password});
@@ -109,7 +111,7 @@ impl Talkative {
         }
         namespace.apply(connection).await;
         let controller =
-            Controller::start(&namespace, &["--settle-time", "1s", "--recheck-after", "1s", "--log-level", "trace"])
+            Controller::start(&namespace, &["--settle-time", "1s", "--recheck-after", "1s", "--log-level", EVERYTHING])
                 .await;
         callback.admin.ready().await;
         Self { namespace, simulator, controller, callback }

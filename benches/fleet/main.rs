@@ -35,7 +35,7 @@ struct Cli {
     /// How many activations, for `speed` and `rest`.
     #[arg(long, num_args = 1..)]
     sizes: Vec<usize>,
-    /// How often `speed` is measured; the median counts.
+    /// How often `speed` and `latency` are measured; the median counts.
     #[arg(long, default_value_t = 3)]
     pairs: usize,
     /// Write the table into docs/performance.md.
@@ -95,6 +95,7 @@ fn run(cli: &Cli) {
                     finish(&format!("speed-{size}"), &speed::lines(size, &pairs));
                 }
             }
+            "latency" => finish("latency", &median((0..cli.pairs).map(|_| part("latency", &[])).collect())),
             "rest" => finish("rest", &part::<Vec<Line>>("rest", sizes(cli, &[1000, 10_000, 50_000, 100_000]))),
             name => finish(name, &part::<Vec<Line>>(name, &[])),
         }
@@ -107,6 +108,19 @@ fn run(cli: &Cli) {
     if cli.write {
         table::write(&table);
     }
+}
+
+/// Of several runs the one in the middle, by the ratio of its first line; of each other line the one that fell short.
+fn median(mut runs: Vec<Vec<Line>>) -> Vec<Line> {
+    let ratio = |run: &[Line]| run[0].ratio.parse().unwrap_or(f64::MAX);
+    runs.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let mut lines = runs[runs.len() / 2].clone();
+    for (n, line) in lines.iter_mut().enumerate().skip(1) {
+        if let Some(short) = runs.iter().map(|run| &run[n]).find(|line| line.met == Some(false)) {
+            line.clone_from(short);
+        }
+    }
+    lines
 }
 
 fn sizes<'a>(cli: &'a Cli, default: &'a [usize]) -> &'a [usize] {

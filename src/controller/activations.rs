@@ -86,6 +86,10 @@ pub fn is_open(object: &EuiccActivation) -> bool {
 
 /// One look at one activation.
 pub async fn reconcile(object: Arc<EuiccActivation>, context: Arc<Context>) -> Result<Action, Error> {
+    // The cache may have let go of it between its being fetched and this: then what was waited for is forgotten too.
+    let Some(object) = context.activation(&object.namespace().unwrap_or_default(), &object.name_any()) else {
+        return Ok(Action::await_change());
+    };
     if context.is_busy(&object) {
         return Ok(Action::await_change()); // whoever is at work on it has it reconciled when done
     }

@@ -8,7 +8,7 @@ use crate::{
     audit::{Since, sum},
     crowd::{self, Stand},
     stage::{Stage, settle},
-    support::{Admin, Entry, LONG, eventually, fixtures, holds},
+    support::{Admin, Callback, Controller, Entry, LONG, eventually, fixtures, holds},
     table::Line,
 };
 
@@ -21,15 +21,9 @@ pub const READS: &[&str] = &["get euiccactivations"];
 
 /// One activation, undisturbed.
 pub async fn cost() -> Vec<Line> {
-    let stage = Stage::new(1, &["--activation-time", "1s"]).await;
-    let callback = stage.callback().await;
-    stage.connect(Some(&callback), 50).await;
-    let _controller = stage.controller(&[]).await;
-    stage.connected().await;
-    settle().await;
-    let since = Since::now();
+    let Scene { stage, since, .. } = &scene(&["--activation-time", "1s"], &[]).await;
     crowd::create(&stage.namespace, 0..1, 1, Stand::New).await;
-    all_ready(&stage, 1).await;
+    all_ready(stage, 1).await;
     settle().await;
     let asked = since.asked(&stage.namespace.name);
     let (writes, events, reads) = (sum(&asked, WRITES), sum(&asked, EVENTS), sum(&asked, READS));
@@ -47,15 +41,9 @@ pub async fn polling() -> Vec<Line> {
     const COUNT: usize = 50;
     // Asked after 2 to 2.5 s, and again 4 to 5 s later: then the result is there.
     let flags = ["--activation-time", "4s", "--fault", "callback:lost"];
-    let stage = Stage::new(1, &flags).await;
-    let callback = stage.callback().await;
-    stage.connect(Some(&callback), 50).await;
-    let _controller = stage.controller(&["--poll-after", "2s"]).await;
-    stage.connected().await;
-    settle().await;
-    let since = Since::now();
+    let Scene { stage, since, .. } = &scene(&flags, &["--poll-after", "2s"]).await;
     crowd::create(&stage.namespace, 0..COUNT, 1, Stand::New).await;
-    all_ready(&stage, COUNT).await;
+    all_ready(stage, COUNT).await;
     settle().await;
     let asked = since.asked(&stage.namespace.name);
     let journal = stage.simulator.journal().await;
@@ -75,17 +63,11 @@ pub async fn polling() -> Vec<Line> {
 
 /// One resource with a hundred devices.
 pub async fn hundred() -> Vec<Line> {
-    let stage = Stage::new(1, &["--activation-time", "1s"]).await;
-    let callback = stage.callback().await;
-    stage.connect(Some(&callback), 50).await;
-    let _controller = stage.controller(&[]).await;
-    stage.connected().await;
-    settle().await;
-    let since = Since::now();
+    let Scene { stage, since, .. } = &scene(&["--activation-time", "1s"], &[]).await;
     let mut object: EuiccActivation = fixtures::activation("unit-000000", 100);
     (object.spec.connection_ref.name, object.spec.account_name) = crate::stage::connection(0);
     stage.namespace.create(&object).await;
-    all_ready(&stage, 1).await;
+    all_ready(stage, 1).await;
     settle().await;
     let asked = since.asked(&stage.namespace.name);
     let (writes, reads) = (sum(&asked, WRITES), sum(&asked, READS));
@@ -101,6 +83,23 @@ pub async fn hundred() -> Vec<Line> {
                 posts == 1 && taken >= 100 && writes <= 2 + 6
             }),
     ]
+}
+
+/// Both processes at rest, with nothing to do yet.
+struct Scene {
+    _processes: (Controller, Callback),
+    stage: Stage,
+    since: Since,
+}
+
+async fn scene(simulator_flags: &[&str], controller_flags: &[&str]) -> Scene {
+    let stage = Stage::new(1, simulator_flags).await;
+    let callback = stage.callback().await;
+    stage.connect(Some(&callback), 50).await;
+    let controller = stage.controller(controller_flags).await;
+    stage.connected().await;
+    settle().await;
+    Scene { _processes: (controller, callback), stage, since: Since::now() }
 }
 
 /// How many callbacks the sidecar has taken.
