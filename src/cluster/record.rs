@@ -1,6 +1,10 @@
 //! The one way a status is written: advance the newest state, and write only if nobody wrote in between.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jiff::Timestamp;
 use kube::{
@@ -22,6 +26,8 @@ use crate::{
 /// Writes on their way at the same time. More would not be sooner done, and an API server that is kept so busy tells its
 /// watchers seconds late, us among them.
 const AT_ONCE: usize = 16;
+/// How long one of them has others wait: a dead connection must not hold up all.
+const TURN: Duration = Duration::from_secs(2);
 /// How often a write may lose the race before the caller is told.
 const ATTEMPTS: u32 = 16;
 
@@ -175,7 +181,8 @@ impl Recorder {
             next.effects.splice(0..0, done.map(|d| d.effects).unwrap_or_default());
             done = Some(next);
         }
-        done.unwrap_or_else(|| Transition { status: none, effects: Vec::new(), wake_at: None })
+        let as_it_is = || object.status.clone().unwrap_or_default();
+        done.unwrap_or_else(|| Transition { status: as_it_is(), effects: Vec::new(), wake_at: None })
     }
 
     async fn write(&self, object: &EuiccActivation, status: &ActivationStatus) -> Result<Taken, kube::Error> {
@@ -199,8 +206,13 @@ impl Recorder {
         let body = serde_json::to_vec(&write).map_err(kube::Error::SerdeError)?;
         let request = request.replace_subresource("status", &name, &PostParams::default(), body);
         let turn = self.turns.acquire().await; // never closed
-        let written = self.client.request(request.map_err(kube::Error::BuildRequest)?).await;
+        let mut writing = pin!(self.client.request(request.map_err(kube::Error::BuildRequest)?));
+        let in_time = tokio::time::timeout(TURN, &mut writing).await;
         drop(turn);
+        let written = match in_time {
+            Ok(written) => written,
+            Err(_) => writing.await,
+        };
         fault_point(|| format!("write.{}.after", state()));
         written
     }
@@ -239,10 +251,7 @@ pub fn is_transient(error: &kube::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::{Json, Router, extract::State, routing::put};
     use kube::Config;
@@ -257,44 +266,58 @@ mod tests {
     struct Seen {
         now: AtomicUsize,
         most: AtomicUsize,
-        all: AtomicUsize,
     }
 
-    /// An API server that takes its time for each status, and takes nothing else.
+    /// An API server that takes its time for each status, for those named `stuck` without end, and takes nothing else.
     async fn take(State(seen): State<Arc<Seen>>, Json(mut object): Json<Value>) -> Json<Value> {
         seen.most.fetch_max(seen.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        if object["metadata"]["name"] == "stuck" {
+            std::future::pending().await
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
         seen.now.fetch_sub(1, Ordering::SeqCst);
-        seen.all.fetch_add(1, Ordering::SeqCst);
         object["metadata"]["resourceVersion"] = "2".into();
         Json(object)
     }
 
-    #[tokio::test]
-    async fn a_crowd_does_not_swamp_the_api_server_with_writes() {
+    async fn recorder() -> (Recorder, Arc<Seen>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let seen = Arc::new(Seen::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(
-            axum::serve(listener, Router::new().fallback(put(take)).with_state(Arc::clone(&seen))).into_future(),
-        );
+        let router = Router::new().fallback(put(take)).with_state(Arc::clone(&seen));
+        tokio::spawn(axum::serve(listener, router).into_future());
         let client = Client::try_from(Config::new(url)).unwrap();
         let publisher = Publisher::new(client.clone(), "euicc-operator", "pod".into(), TaskTracker::new());
         let telemetry = Telemetry { metrics: Arc::new(Metrics::of_callback()), traces: Traces::default() };
-        let recorder = Recorder::new(client, publisher, Policy::default(), telemetry);
+        (Recorder::new(client, publisher, Policy::default(), telemetry), seen)
+    }
 
+    async fn claim(recorder: &Recorder, name: &str) {
         let object: EuiccActivation = serde_json::from_value(json!({
-            "metadata": {"name": "forklift", "namespace": "fleet", "uid": "u", "resourceVersion": "1", "generation": 1},
+            "metadata": {"name": name, "namespace": "fleet", "uid": name, "resourceVersion": "1", "generation": 1},
             "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": []},
         }))
         .unwrap();
-        let (object, event) = (Arc::new(object), Event::Claim { operation_id: "o".into() });
-        let crowd = (0..5 * AT_ONCE).map(|_| recorder.record(Arc::clone(&object), &event));
-        for recorded in futures::future::join_all(crowd).await {
-            assert!(matches!(recorded, Ok(Recorded::Written(..))), "{recorded:?}");
-        }
-        assert_eq!(seen.all.load(Ordering::SeqCst), 5 * AT_ONCE);
+        let recorded = recorder.record(Arc::new(object), &Event::Claim { operation_id: "o".into() }).await;
+        assert!(matches!(recorded, Ok(Recorded::Written(..))), "{recorded:?}");
+    }
+
+    #[tokio::test]
+    async fn a_crowd_does_not_swamp_the_api_server_with_writes() {
+        let (recorder, seen) = recorder().await;
+        futures::future::join_all((0..5 * AT_ONCE).map(|_| claim(&recorder, "forklift"))).await;
         assert_eq!(seen.most.load(Ordering::SeqCst), AT_ONCE, "as many as may be, and no more");
+    }
+
+    #[tokio::test]
+    async fn writes_that_are_never_answered_do_not_hold_up_all_others() {
+        let (recorder, _) = recorder().await;
+        let stuck = futures::future::join_all((0..AT_ONCE).map(|_| claim(&recorder, "stuck")));
+        let other = tokio::time::timeout(10 * TURN, claim(&recorder, "forklift"));
+        tokio::select! {
+            _ = stuck => panic!("nobody answered"),
+            done = other => done.expect("its turn comes"),
+        }
     }
 }
