@@ -124,6 +124,13 @@ pub enum OperationState {
     TimedOut,
 }
 
+impl OperationState {
+    /// Whether a request is on its way, or may be.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Claimed | Self::Accepted | Self::Unknown)
+    }
+}
+
 /// Devices by outcome.
 #[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCounts {

@@ -127,9 +127,8 @@ pub fn key(object: &EuiccActivation) -> Key {
 
 /// Whether a request of it is on its way, or may be.
 pub fn is_under_way(object: &EuiccActivation) -> bool {
-    use OperationState::{Accepted, Claimed, Unknown};
     let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
-    operation.is_some_and(|o| matches!(o.state, Claimed | Accepted | Unknown))
+    operation.is_some_and(|o| o.state.is_under_way())
 }
 
 /// The identifiers that a message may name its device by: those given, and those minted.

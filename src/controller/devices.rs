@@ -211,12 +211,7 @@ impl Book {
     fn read(&mut self, object: &EuiccActivation) -> Entry {
         let status = object.status.as_ref();
         let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
-        let under_way = matches!(
-            state,
-            Some(
-                OperationState::Claimed | OperationState::Accepted | OperationState::Unknown | OperationState::TimedOut
-            )
-        );
+        let under_way = state.is_some_and(|s| s.is_under_way() || s == OperationState::TimedOut);
         let holds = |result| match result {
             DeviceResult::Active => true,
             DeviceResult::Pending => under_way,

@@ -91,9 +91,7 @@ fn activations(
         let status = object.status.as_ref();
         let condition = |type_| status?.conditions.iter().find(|c| c.type_ == type_);
         let operation = status.and_then(|s| s.operation.as_ref());
-        let sent = operation.filter(|o| {
-            matches!(o.state, OperationState::Claimed | OperationState::Accepted | OperationState::Unknown)
-        });
+        let sent = operation.filter(|o| o.state.is_under_way());
         let state = state_name(operation.map(|o| o.state));
         let ready = condition("Ready");
         let under_way = [condition("Reconciling"), condition("Stalled")].into_iter().flatten().next();

@@ -78,8 +78,7 @@ fn attributes(object: &EuiccActivation, operation: &Operation) -> Vec<(&'static 
 }
 
 fn is_under_way(operation: Option<&Operation>) -> bool {
-    use OperationState::{Accepted, Claimed, Unknown};
-    operation.is_some_and(|o| matches!(o.state, Claimed | Accepted | Unknown))
+    operation.is_some_and(|o| o.state.is_under_way())
 }
 
 fn since_acceptance(operation: &Operation) -> Duration {
