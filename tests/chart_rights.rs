@@ -7,9 +7,13 @@ use std::collections::BTreeSet;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use euicc_operator::api::{Deactivation, DeletionPolicy, ReasonCode};
 use futures::{FutureExt, StreamExt, stream};
-use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview},
+    core::v1::ServiceAccount,
+    rbac::v1::{ClusterRole, PolicyRule, Role},
+};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     api::{ListParams, PostParams},
 };
 use rstest::rstest;
@@ -81,6 +85,7 @@ async fn something_breaks_when_any_right_is_taken_away() {
 async fn is_missed(grant: Grant) {
     let stage = Stage::set("standalone", true).await;
     stage.take_away(&grant).await;
+    eventually("it is gone", LONG, async || !stage.is_in_force(&grant).await).await;
     let mut log = AuditLog::open(stage.platform.cluster);
     let pods = stage.start().await;
     let user = &pods.iter().find(|pod| pod.component == grant.component).unwrap().user;
@@ -118,7 +123,11 @@ impl Stage {
         );
         let release = Release::install(&platform, &values).await;
         let simulator = Simulator::start(QUICK).await;
-        Self { platform, team, release, simulator }
+        let stage = Self { platform, team, release, simulator };
+        for grant in stage.grants().await {
+            eventually("rights that were given are in force", LONG, async || stage.is_in_force(&grant).await).await;
+        }
+        stage
     }
 
     async fn start(&self) -> Vec<Pod> {
@@ -143,13 +152,14 @@ impl Stage {
         let activated = platform.until("forklift", "Ready", |o| holds(o, "Ready")).await;
         platform.until_events("forklift", &["Activated"]).await;
 
-        // Somebody else writes between our read and our write.
-        simulator.fault("activate:delay=1s").await;
+        // Somebody else writes between our read and our write: ThingSpace's clock stands still until that is done.
+        simulator.fault("activate:delay=10m").await;
         platform.create(&fixtures::activation("contested", 1)).await;
         eventually("it is being sent", LONG, async || simulator.activate_posts().await.len() == 2).await;
         platform.kubectl(&["label", "euicc", "contested", "touched=yes"]).await.success();
-        platform.until("contested", "Ready", |o| holds(o, "Ready")).await;
         simulator.clear_faults().await;
+        simulator.advance(600).await;
+        platform.until("contested", "Ready", |o| holds(o, "Ready")).await;
 
         // An answer that is asked for.
         simulator.fault("callback:lost").await;
@@ -164,6 +174,12 @@ impl Stage {
         team.create(&stranger).await;
         platform.kubectl(&["delete", "euicc", "forklift", "--timeout=60s"]).await.success();
         team.until_reason("stranger", "ConnectionNotAllowed").await;
+        let callback = pods.iter().find_map(Pod::callback).unwrap();
+        eventually("the callback endpoint knows the stranger, and forklift no more", LONG, async || {
+            let known = callback.metric("euicc_callback_index_activations", &[]).await;
+            if known == 3.0 { Ok(()) } else { Err(known) }
+        })
+        .await;
         let delivered = async || simulator.deliveries().await.iter().filter(|d| d.status == Some(200)).count();
         let before = delivered().await;
         simulator.resend(&activated.status.unwrap().request_id.unwrap()).await;
@@ -209,6 +225,35 @@ impl Stage {
             }
         }
         grants.into_iter().collect()
+    }
+
+    /// Whether the API server acts by it, in any of the namespaces: it reads its roles by a watch, too.
+    async fn is_in_force(&self, grant: &Grant) -> bool {
+        let of_release =
+            format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", self.release.name, grant.component);
+        let accounts = self.platform.api::<ServiceAccount>();
+        let account = accounts.list(&ListParams::default().labels(&of_release)).await.unwrap().items[0].name_any();
+        let mut config = self.platform.config().await;
+        config.auth_info.impersonate = Some(format!("system:serviceaccount:{}:{account}", self.platform.name));
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(Client::try_from(config).unwrap());
+        let (resource, subresource) = grant.resource.split_once('/').unwrap_or((&grant.resource, ""));
+        for namespace in [&self.platform, &self.team] {
+            let mut review = SelfSubjectAccessReview::default();
+            review.spec.resource_attributes = Some(ResourceAttributes {
+                group: Some(grant.group.clone()),
+                name: Some(account.clone()), // the lease has it, too
+                namespace: Some(namespace.name.clone()),
+                resource: Some(resource.into()),
+                subresource: Some(subresource.into()),
+                verb: Some(grant.verb.clone()),
+                ..ResourceAttributes::default()
+            });
+            let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
+            if answer.status.unwrap().allowed {
+                return true;
+            }
+        }
+        false
     }
 
     async fn take_away(&self, grant: &Grant) {

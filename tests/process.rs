@@ -53,6 +53,25 @@ async fn of_two_controllers_one_works_and_the_other_takes_over_when_it_dies() {
 }
 
 #[tokio::test]
+async fn a_controller_that_cannot_have_its_lease_says_why_and_goes_on_when_it_can() {
+    let here = Namespace::new("leaseless").await;
+    let there = format!("{}-lease", here.name);
+    let flags = ["--leader-elect", "--leader-election-namespace", &there, "--pod-name", "a"];
+    let mut replicas = [Controller::start(&here, &flags).await, Controller::start(&here, &flags).await];
+    for replica in &replicas {
+        eventually("it says why it is not ready", LONG, async || match replica.admin.get("/readyz").await {
+            Ok((503, why)) if why.contains(&format!("in namespace {there}")) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+    assert!(replicas[0].process.terminate(SECONDS).await.success(), "it can be stopped while it waits");
+    here.kubectl(&["create", "namespace", &there]).await.success();
+    replicas[1].admin.ready().await;
+    eventually("it leads", LONG, async || replicas[1].process.output().contains("leading")).await;
+}
+
+#[tokio::test]
 async fn stopping_never_cuts_a_request_that_has_been_sent() {
     let mut scene = Scene::start("cut", HELD, &[]).await;
     scene.simulator.fault("activate:delay=5m").await;

@@ -1,8 +1,8 @@
 //! Leader election. It keeps replicas from doing the same work; that nothing is sent twice rests on the claim.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,9 @@ use crate::{
     cluster::Clients,
     telemetry::{Metrics, Readiness},
 };
+
+/// How soon a lease that cannot be looked at is tried again.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Being the one that works.
 pub struct Leadership(Option<Held>);
@@ -21,10 +24,8 @@ struct Held {
     manager: JoinHandle<kube_lease_manager::Result<LeaseManager>>,
 }
 
-/// Returns when this process leads; `None` when it was stopped before.
-///
-/// # Errors
-/// When the lease cannot be looked at: mostly a missing Role.
+/// Returns when this process leads; `None` when it was stopped before. Until the lease can be looked at, `/readyz` says
+/// why not.
 pub async fn campaign(
     args: &ControllerArgs,
     clients: &Clients,
@@ -32,20 +33,29 @@ pub async fn campaign(
     readiness: &Readiness,
     metrics: &Metrics,
     stop: &CancellationToken,
-) -> anyhow::Result<Option<Leadership>> {
+) -> Option<Leadership> {
     if !args.leader_elect {
-        return Ok(Some(Leadership(None)));
+        return Some(Leadership(None));
     }
     let namespace = args.leader_election_namespace.clone().unwrap_or_else(|| clients.namespace.clone());
     let lease = &args.leader_election_id;
     let duration = args.lease_duration.as_secs().max(2);
-    let manager = LeaseManagerBuilder::new(clients.calls.clone(), lease)
-        .with_namespace(namespace)
-        .with_identity(identity)
-        .with_duration(duration)
-        .with_grace((duration / 3).max(1))
-        .build()
-        .await?;
+    let manager = loop {
+        let built = LeaseManagerBuilder::new(clients.calls.clone(), lease)
+            .with_namespace(namespace.as_str())
+            .with_identity(identity)
+            .with_duration(duration)
+            .with_grace((duration / 3).max(1))
+            .build();
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            built = built => match built {
+                Ok(manager) => break manager,
+                Err(error) => readiness.not_ready(why_not(&namespace, lease, &error)),
+            }
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    };
     let (mut leading, manager) = manager.watch().await;
     // A replica that stands by is a healthy one.
     readiness.ready();
@@ -58,11 +68,25 @@ pub async fn campaign(
     let leadership = Leadership(Some(Held { lease: lease.clone(), leading, manager }));
     if !led {
         leadership.release().await;
-        return Ok(None);
+        return None;
     }
     tracing::info!(lease, identity, "leading");
     metrics.leads(lease, true);
-    Ok(Some(leadership))
+    Some(leadership)
+}
+
+fn why_not(namespace: &str, lease: &str, error: &LeaseManagerError) -> String {
+    match error {
+        LeaseManagerError::KubeError(kube::Error::Api(status)) if status.code == 403 => format!(
+            "the lease {lease} in namespace {namespace} cannot be used, so nothing is sent: {}; give the service account get, \
+             patch and create on leases there, or run a single replica without --leader-elect",
+            status.message
+        ),
+        error => format!(
+            "the lease {lease} in namespace {namespace} cannot be looked at, so nothing is sent; it is tried again by \
+             itself: {error}"
+        ),
+    }
 }
 
 impl Leadership {

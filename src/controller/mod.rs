@@ -64,7 +64,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
     }
     let tasks = TaskTracker::new();
-    let leadership = leader::campaign(&args, &clients, &instance, &readiness, &metrics, &stop).await?;
+    let leadership = leader::campaign(&args, &clients, &instance, &readiness, &metrics, &stop).await;
     let Some(leadership) = leadership else { return Ok(()) };
     let stop = leadership.stop_when_lost(stop, &metrics);
 

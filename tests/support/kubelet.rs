@@ -138,10 +138,14 @@ impl Pod {
         port.unwrap_or_else(|| panic!("{} has no port {name}", self.name)).container_port.try_into().unwrap()
     }
 
+    /// What its callback endpoint tells of itself, if it has one.
+    pub fn callback(&self) -> Option<&Admin> {
+        self.containers.iter().find_map(|(name, _, admin)| (name == "callback").then_some(admin))
+    }
+
     /// Where ThingSpace reaches it for the connection of a namespace, if it takes callbacks.
     pub fn callback_url(&self, namespace: &Namespace) -> Option<String> {
-        let takes = self.containers.iter().any(|(name, ..)| name == "callback");
-        takes.then(|| {
+        self.callback().map(|_| {
             let authority = format!("{}:{}", self.address, self.port("callback"));
             format!("http://{authority}/v1/callbacks/{}/{}", namespace.name, fixtures::CONNECTION)
         })

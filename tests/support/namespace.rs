@@ -59,11 +59,13 @@ impl Namespace {
 
     /// The same in another cluster.
     pub async fn open_on(cluster: &'static ControlPlane, name: &str) -> Self {
-        let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
-        config.proxy_url = None;
-        config.default_namespace = name.into();
+        let config = configuration(cluster, name).await;
         Self { client: Client::try_from(config).unwrap(), name: name.into(), cluster }
+    }
+
+    /// How its administrator reaches the API server.
+    pub async fn config(&self) -> Config {
+        configuration(self.cluster, &self.name).await
     }
 
     /// Runs kubectl in this namespace.
@@ -137,6 +139,14 @@ impl Namespace {
         let about = |e: &AuditEvent| e.object_ref.resource == resource && e.object_ref.name == name;
         self.requests().into_iter().filter(|e| e.is_write() && e.is_by_operator() && about(e)).collect()
     }
+}
+
+async fn configuration(cluster: &ControlPlane, namespace: &str) -> Config {
+    let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    config.proxy_url = None;
+    config.default_namespace = namespace.into();
+    config
 }
 
 async fn shared() -> &'static ControlPlane {

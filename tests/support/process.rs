@@ -60,16 +60,16 @@ impl Process {
     pub async fn word_after(&mut self, marker: &str, within: Duration) -> String {
         let name = self.name.clone();
         eventually(&format!("{name} says `{marker}…`"), within, async || {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("{name} ended with {status} before it said `{marker}…`:\n{}", self.output());
-            }
+            // What it has said last may be read after its end.
+            let ended =
+                self.child.try_wait().unwrap().map_or(String::new(), |status| format!("it ended with {status}"));
             let output = self.output();
             let rest = output.lines().find_map(|line| line.split_once(marker)).map(|(_, rest)| rest);
             match rest {
                 Some(rest) => {
                     Ok(rest.split(|c: char| c.is_whitespace() || "\",}".contains(c)).next().unwrap().to_owned())
                 }
-                None => Err(output),
+                None => Err(output + &ended),
             }
         })
         .await
