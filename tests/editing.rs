@@ -43,10 +43,12 @@ async fn what_was_sent_cannot_be_edited_while_it_is_in_flight_or_done() {
         let name = activation_in(&namespace, state).await;
         for (field, edit, output) in edit_each(&namespace, &name, edits_of_the_request()).await {
             assert!(!output.ok, "{state:?}: {field} could be edited to {edit}");
-            let expected =
-                format!("spec.{field}: Invalid value: {field} cannot be edited: it has been sent to ThingSpace");
+            let expected = format!("spec: Invalid value: {field} cannot be edited: it has been sent to ThingSpace");
             assert!(output.stderr.contains(&expected), "{state:?}: {output:?}");
         }
+        let both = json!({"spec": {"accountName": fixtures::OTHER_ACCOUNT, "mdnZipCode": "10001"}}).to_string();
+        let output = namespace.kubectl(&["patch", "euicc", &name, "--type=merge", "--patch", &both]).await;
+        assert!(output.failure().contains("spec: Invalid value: accountName cannot be edited"), "{state:?}");
     }
 }
 

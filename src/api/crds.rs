@@ -27,14 +27,28 @@ pub fn to_yaml(crds: &[CustomResourceDefinition]) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// What the derive macros cannot say: a status that starts as "not seen yet" (kstatus), and optional fields that are
-/// absent rather than null.
+/// What the derive macros cannot say: a status that starts as "not seen yet" (kstatus) and has no rules, and optional
+/// fields that are absent rather than null.
 fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(crd)?;
     let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    schema["properties"]["status"]["default"] = json!({"observedGeneration": -1});
+    let status = &mut schema["properties"]["status"];
+    status["default"] = json!({"observedGeneration": -1});
+    without_rules(status);
     tidy(schema);
     serde_json::from_value(value)
+}
+
+/// Rules are for what people write. The operator alone writes a status, and pays for each of its rules at every write.
+fn without_rules(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.remove("x-kubernetes-validations");
+            map.values_mut().for_each(without_rules);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_rules),
+        _ => {}
+    }
 }
 
 /// Drops `nullable`, and the line breaks that a doc comment has in the source but `kubectl explain` should not show.
