@@ -135,6 +135,15 @@ const SENT: [(&str, bool); 9] = [
     ("primaryPlaceOfUse", true),
 ];
 
+const INSTEAD: &str =
+    "Edit it when the request has failed, or create another EuiccActivation to activate something else";
+
+/// What [`frozen`] says, whatever the field: for readers, and for when the API server cannot say which.
+pub(super) fn frozen_in_words() -> String {
+    let fields = SENT.map(|(field, _)| field).join(", ");
+    format!("what has been sent to ThingSpace cannot be edited ({fields}). {INSTEAD}")
+}
+
 /// What is sent cannot change from the claim on, until that attempt has failed.
 ///
 /// The API server asks this at every write of a status, too, three times in each activation's life, and each property
@@ -159,8 +168,7 @@ fn frozen() -> Rule {
         SENT.map(same).join(" && ")
     ))
     .message(Message::Expression(format!(
-        "({first_edited}) + ' cannot be edited: it has been sent to ThingSpace. It can once the request has failed; to \
-         activate something else, create another EuiccActivation'"
+        "({first_edited}) + ' cannot be edited: it has been sent to ThingSpace. {INSTEAD}'"
     )))
     .field_path(".spec")
 }

@@ -27,14 +27,18 @@ pub fn to_yaml(crds: &[CustomResourceDefinition]) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// What the derive macros cannot say: a status that starts as "not seen yet" (kstatus) and has no rules, and optional
-/// fields that are absent rather than null.
+/// What the derive macros cannot say: a status that starts as "not seen yet" (kstatus) and has no rules, words
+/// beside an expression that makes them, and optional fields that are absent rather than null.
 fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(crd)?;
     let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let status = &mut schema["properties"]["status"];
     status["default"] = json!({"observedGeneration": -1});
     without_rules(status);
+    let rules = schema["x-kubernetes-validations"].as_array_mut().into_iter().flatten();
+    for rule in rules.filter(|rule| rule["messageExpression"].is_string()) {
+        rule["message"] = super::activation::frozen_in_words().into();
+    }
     tidy(schema);
     serde_json::from_value(value)
 }
