@@ -195,8 +195,8 @@ fn for_action(report: &Report, action: Action) -> Verdict {
     }
 }
 
-/// Adds what ThingSpace minted; what we know stays. What has not the shape of its kind is left out: the API server would
-/// refuse the whole status for it, and the answer with it.
+/// Adds what ThingSpace minted; what we know stays. What has not the shape of its kind is left out: it is no identifier,
+/// and where it is too long the API server would refuse the whole status, and the answer with it.
 pub(super) fn merge_ids(device: &mut DeviceStatus, ids: &[DeviceId]) {
     for id in ids {
         if has_shape(id) && !device.device_ids.iter().any(|known| known.kind == id.kind) {
@@ -205,7 +205,7 @@ pub(super) fn merge_ids(device: &mut DeviceStatus, ids: &[DeviceId]) {
     }
 }
 
-/// The rules of the custom resource's schema.
+/// As the custom resource's rules have it for what people write.
 fn has_shape(id: &DeviceId) -> bool {
     let digits = match id.kind {
         IdKind::Eid => 32..=32,
