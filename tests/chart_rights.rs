@@ -97,6 +97,15 @@ async fn is_missed(grant: Grant) {
         event = refusal => assert_eq!(Grant::used(&grant.component, &event), grant, "{event:?}"),
         () = stage.live(&pods) => panic!("{grant:?} is spare"),
     }
+    // What is needed before anything is done says itself what to grant.
+    if grant.resource == "leases" && grant.verb != "patch" {
+        let controller = pods.iter().flat_map(|pod| &pod.containers).find(|(name, ..)| name == "controller").unwrap();
+        eventually("it says which right is missing", LONG, async || match controller.2.get("/readyz").await {
+            Ok((503, why)) if why.contains("give the service account get, patch and create on leases") => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
 }
 
 /// A release, two namespaces that it watches, and ThingSpace.
@@ -227,12 +236,17 @@ impl Stage {
         grants.into_iter().collect()
     }
 
+    /// What the release has made for one of the two processes.
+    fn of(&self, component: &str) -> ListParams {
+        let name = &self.release.name;
+        let labels = format!("app.kubernetes.io/instance={name},app.kubernetes.io/component={component}");
+        ListParams::default().labels(&labels)
+    }
+
     /// Whether the API server acts by it, in any of the namespaces: it reads its roles by a watch, too.
     async fn is_in_force(&self, grant: &Grant) -> bool {
-        let of_release =
-            format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", self.release.name, grant.component);
         let accounts = self.platform.api::<ServiceAccount>();
-        let account = accounts.list(&ListParams::default().labels(&of_release)).await.unwrap().items[0].name_any();
+        let account = accounts.list(&self.of(&grant.component)).await.unwrap().items[0].name_any();
         let mut config = self.platform.config().await;
         config.auth_info.impersonate = Some(format!("system:serviceaccount:{}:{account}", self.platform.name));
         let reviews: Api<SelfSubjectAccessReview> = Api::all(Client::try_from(config).unwrap());
@@ -257,9 +271,7 @@ impl Stage {
     }
 
     async fn take_away(&self, grant: &Grant) {
-        let of_release =
-            format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", self.release.name, grant.component);
-        let of_release = ListParams::default().labels(&of_release);
+        let of_release = self.of(&grant.component);
         for namespace in [&self.platform, &self.team] {
             let roles = namespace.api::<Role>();
             for mut role in roles.list(&of_release).await.unwrap() {
