@@ -24,12 +24,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use table::Line;
 
 /// Every row, in the order of the table.
-const ROWS: [&str; 9] = ["cost", "polling", "hundred", "start", "slow", "latency", "rest", "speed", "table"];
+const ROWS: [&str; 10] = ["cost", "polling", "hundred", "start", "slow", "latency", "rest", "open", "speed", "table"];
 
 #[derive(Parser)]
 #[command(about = "Measures what the operator costs a fleet", disable_help_subcommand = true)]
 struct Cli {
-    /// Which rows: cost, polling, hundred, start, slow, latency, rest, speed; `table` only shows the table.
+    /// Which rows: cost, polling, hundred, start, slow, latency, rest, open, speed; `table` only shows the table.
     #[arg(long, num_args = 1.., default_values_t = ROWS.map(String::from))]
     rows: Vec<String>,
     /// How many activations, for `speed` and `rest`.
@@ -73,6 +73,7 @@ async fn main() {
             "slow" => say(&speed::slow().await),
             "latency" => say(&latency::latency().await),
             "rest" => say(&memory::rest(&sizes).await),
+            "open" => say(&memory::open().await),
             "bare-first" => say(&speed::pair(sizes[0], true).await),
             "operator-first" => say(&speed::pair(sizes[0], false).await),
             other => panic!("there is no row {other}"),
@@ -101,7 +102,7 @@ fn run(cli: &Cli) {
         }
     }
     let first = ["cost", "polling", "hundred"].map(String::from);
-    let last = ["slow", "latency", "rest", "start"].map(String::from);
+    let last = ["slow", "latency", "rest", "open", "start"].map(String::from);
     let speeds = table::sizes("speed").into_iter().map(|size| format!("speed-{size}"));
     let table = table::markdown(first.into_iter().chain(speeds).chain(last));
     println!("\n{table}");

@@ -22,7 +22,7 @@ enum Relation {
 impl Machine<'_> {
     pub(super) fn callback(&mut self, report: &Report) {
         let Some(operation) = &self.status.operation else { return };
-        if matches!(operation.state, OperationState::Succeeded | OperationState::Failed) {
+        if operation.state.is_final() {
             return;
         }
         let (action, first_attempt) = (operation.action, operation.attempt == 1);

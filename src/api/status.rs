@@ -129,6 +129,11 @@ impl OperationState {
     pub fn is_under_way(self) -> bool {
         matches!(self, Self::Claimed | Self::Accepted | Self::Unknown)
     }
+
+    /// Whether the attempt has its end: no answer changes it any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
 }
 
 /// Devices by outcome.

@@ -21,10 +21,33 @@ pub struct Entry {
     /// Namespace and name of its connection.
     connection: Arc<Key>,
     request_id: Option<Arc<str>>,
-    /// Kept until every device is active: after that, nothing can follow but repetition.
-    pub object: Option<Arc<EuiccActivation>>,
+    /// What a message may name its devices by, until it is done.
+    devices: Box<[Arc<DeviceId>]>,
+    /// Where it stands.
+    pub stand: Stand,
     /// How many lists had begun when it was last seen.
     seen: u32,
+}
+
+/// What a message may do to an activation, as far as the watch has shown.
+#[derive(Clone, Debug)]
+pub enum Stand {
+    /// It waits for messages: kept whole, so that they need not be read for.
+    Waits(Arc<EuiccActivation>),
+    /// Nothing was sent, or it has failed: of a whole fleet there is but this entry.
+    Rests,
+    /// Every device is active: nothing can follow but repetition.
+    Done,
+}
+
+impl Stand {
+    fn of(object: Arc<EuiccActivation>) -> Self {
+        match state(&object) {
+            Some(OperationState::Succeeded) => Self::Done,
+            _ if waits(&object) => Self::Waits(object),
+            _ => Self::Rests,
+        }
+    }
 }
 
 /// All activations of the watched namespaces: each name stands in it once, for nearly all of them rest.
@@ -32,7 +55,7 @@ pub struct Entry {
 pub struct Index {
     entries: HashMap<Arc<Key>, Entry>,
     by_request: HashMap<Arc<str>, Arc<Key>>,
-    by_device: HashMap<DeviceId, HashSet<Arc<Key>>>,
+    by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
 }
@@ -42,23 +65,30 @@ impl Index {
     pub fn apply(&mut self, object: Arc<EuiccActivation>) {
         let key = Arc::new(key(&object));
         self.remove(&key);
-        let status = object.status.as_ref();
-        let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
-        let request_id = status.and_then(|s| s.request_id.as_deref()).map(Arc::from);
-        let done = state == Some(OperationState::Succeeded);
+        let request_id = object.status.as_ref().and_then(|s| s.request_id.as_deref()).map(Arc::from);
         if let Some(id) = &request_id {
             self.by_request.insert(Arc::clone(id), key.clone());
-        }
-        if !done {
-            for id in devices(&object) {
-                self.by_device.entry(id).or_default().insert(key.clone());
-            }
         }
         let connection = object.connection_key();
         let connection = self.connections.get(&connection).cloned().unwrap_or_else(|| Arc::new(connection));
         self.connections.insert(connection.clone());
-        let object = (!done).then_some(object);
-        self.entries.insert(key, Entry { connection, request_id, object, seen: self.lists.now() });
+        let stand = Stand::of(Arc::clone(&object));
+        let devices = match stand {
+            Stand::Done => Box::default(),
+            Stand::Waits(_) | Stand::Rests => self.name_devices(&key, &object),
+        };
+        self.entries.insert(key, Entry { connection, request_id, devices, stand, seen: self.lists.now() });
+    }
+
+    fn name_devices(&mut self, key: &Arc<Key>, object: &EuiccActivation) -> Box<[Arc<DeviceId>]> {
+        let ids: HashSet<&DeviceId> = devices(object).collect();
+        let named = ids.into_iter().map(|id| {
+            let known = self.by_device.get_key_value(id).map(|(known, _)| known.clone());
+            let id = known.unwrap_or_else(|| Arc::new(id.clone()));
+            self.by_device.entry(id.clone()).or_insert_with(|| Vec::with_capacity(1)).push(key.clone());
+            id
+        });
+        named.collect()
     }
 
     /// How many activations are known.
@@ -72,11 +102,11 @@ impl Index {
         if let Some(id) = old.request_id.filter(|id| self.by_request.get(id).is_some_and(|k| **k == *key)) {
             self.by_request.remove(&id);
         }
-        for id in old.object.iter().flat_map(|o| devices(o)) {
-            if let Some(keys) = self.by_device.get_mut(&id) {
-                keys.remove(key);
+        for id in &old.devices {
+            if let Some(keys) = self.by_device.get_mut(id) {
+                keys.retain(|known| **known != *key);
                 if keys.is_empty() {
-                    self.by_device.remove(&id);
+                    self.by_device.remove(id);
                 }
             }
         }
@@ -101,7 +131,7 @@ impl Index {
         self.of_connection(key, namespace, connection)
     }
 
-    /// The activations that wait for an answer about one of these devices, among those of a connection.
+    /// The activations of these devices that are not done, among those of a connection.
     pub fn with_device(&self, namespace: &str, connection: &str, ids: &[DeviceId]) -> Vec<(Key, Entry)> {
         let keys: HashSet<&Arc<Key>> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
         keys.into_iter().filter_map(|key| self.of_connection(key, namespace, connection)).collect()
@@ -127,13 +157,21 @@ pub fn key(object: &EuiccActivation) -> Key {
 
 /// Whether a request of it is on its way, or may be.
 pub fn is_under_way(object: &EuiccActivation) -> bool {
-    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
-    operation.is_some_and(|o| o.state.is_under_way())
+    state(object).is_some_and(OperationState::is_under_way)
+}
+
+/// Whether a message may change something about it.
+pub fn waits(object: &EuiccActivation) -> bool {
+    state(object).is_some_and(|state| !state.is_final())
+}
+
+fn state(object: &EuiccActivation) -> Option<OperationState> {
+    object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.state)
 }
 
 /// The identifiers that a message may name its device by: those given, and those minted.
-fn devices(object: &EuiccActivation) -> impl Iterator<Item = DeviceId> + use<'_> {
+fn devices(object: &EuiccActivation) -> impl Iterator<Item = &DeviceId> {
     let given = object.spec.devices.iter().flat_map(|d| &d.device_ids);
     let minted = object.status.iter().flat_map(|s| &s.devices).flat_map(|d| &d.device_ids);
-    given.chain(minted).cloned()
+    given.chain(minted)
 }

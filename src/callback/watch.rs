@@ -45,7 +45,7 @@ impl Cache {
         self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -64,7 +64,22 @@ impl From<Wire> for Lean {
             annotations: retry.map(|value| [(RETRY_ANNOTATION.to_owned(), value)].into()),
             ..ObjectMeta::default()
         };
-        Self(EuiccActivation { metadata, spec, status })
+        let mut object = EuiccActivation { metadata, spec, status };
+        shrink(&mut object);
+        Self(object)
+    }
+}
+
+/// Lists grow by fours as they are read, and most of them hold one: a third of an object would be empty places.
+fn shrink(object: &mut EuiccActivation) {
+    let devices = &mut object.spec.devices;
+    devices.shrink_to_fit();
+    devices.iter_mut().for_each(|device| device.device_ids.shrink_to_fit());
+    if let Some(status) = &mut object.status {
+        status.conditions.shrink_to_fit();
+        status.submissions.shrink_to_fit();
+        status.devices.shrink_to_fit();
+        status.devices.iter_mut().for_each(|device| device.device_ids.shrink_to_fit());
     }
 }
 
@@ -140,5 +155,30 @@ mod tests {
         wanted.metadata.annotations.as_mut().unwrap().retain(|name, _| name == RETRY_ANNOTATION);
         let read: EuiccActivation = serde_json::from_value::<Lean>(whole).unwrap().into();
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn what_is_kept_has_no_empty_places() {
+        let device = json!({"deviceIds": [{"kind": "imei", "id": "990013907835573"}], "result": "Pending"});
+        let condition = json!({
+            "type": "Ready", "status": "False", "reason": "AwaitingResult", "message": "m",
+            "lastTransitionTime": "2026-11-01T00:00:00Z",
+        });
+        let object = json!({
+            "metadata": {"name": "forklift"},
+            "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": [device]},
+            "status": {"devices": [device], "conditions": [condition], "submissions": ["2026-11-01T00:00:00Z"]},
+        });
+        let object: EuiccActivation = serde_json::from_str::<Lean>(&object.to_string()).unwrap().into();
+        let (devices, status) = (object.spec.devices, object.status.unwrap());
+        let places = [
+            devices.capacity(),
+            devices[0].device_ids.capacity(),
+            status.devices.capacity(),
+            status.devices[0].device_ids.capacity(),
+            status.conditions.capacity(),
+            status.submissions.capacity(),
+        ];
+        assert_eq!(places, [1; 6]);
     }
 }

@@ -60,6 +60,29 @@ pub async fn rest(sizes: &[usize]) -> Vec<Line> {
     lines
 }
 
+/// Memory with so many activations that are not at their end: none of them sent, for there is no connection yet, and
+/// all of them waiting for their result.
+pub async fn open() -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (stand, words) in [(Stand::New, "waiting for a connection"), (Stand::Accepted, "waiting for their result")] {
+        let stage = Stage::new(1, &[]).await;
+        crowd::create(&stage.namespace, 0..REFERENCE, 1, stand).await;
+        let callback = stage.callback().await;
+        if stand == Stand::Accepted {
+            stage.connect(Some(&callback), 50).await;
+        }
+        let controller = stage.controller(&[]).await;
+        let gauges = [Gauge(controller.process.pid()), Gauge(callback.process.pid())];
+        for gauge in &gauges {
+            gauge.idle().await;
+        }
+        let [controller, callback] = gauges.map(Gauge::resident);
+        let measured = format!("controller {controller:.1} MB, callback {callback:.1} MB");
+        lines.push(Line::shown(format!("resident memory with {REFERENCE} {words}"), measured));
+    }
+    lines
+}
+
 async fn idle(stage: &Stage, gauges: [Gauge; 2]) -> Line {
     let (since, before) = (Since::now(), gauges.map(Gauge::cpu));
     tokio::time::sleep(Duration::from_secs(60)).await;
