@@ -36,6 +36,15 @@ pub struct Publisher {
     patience: Duration,
 }
 
+/// An event that waits for its turn.
+struct Untold {
+    regarding: ObjectReference,
+    version: Option<String>,
+    note: Note,
+    at: Timestamp,
+    since: Instant,
+}
+
 impl Publisher {
     /// `controller` is the reporting controller, `instance` the pod. Shutdown waits for `tasks`.
     pub fn new(client: Client, controller: &'static str, instance: String, tasks: TaskTracker) -> Self {
@@ -44,32 +53,40 @@ impl Publisher {
 
     /// Publishes `note` about `object`.
     pub fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, note: &Note) {
-        let event = self.event(object.object_ref(&()), object.meta().resource_version.as_deref(), note);
-        let namespace = event.metadata.namespace.clone().unwrap_or_default();
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        let (turns, tasks, patience, since) =
-            (Arc::clone(&self.turns), self.tasks.clone(), self.patience, Instant::now());
+        let (regarding, version) = (object.object_ref(&()), object.meta().resource_version.clone());
+        let untold = Untold { regarding, version, note: note.clone(), at: Timestamp::now(), since: Instant::now() };
+        let (this, untold) = (self.clone(), Box::new(untold));
         self.tasks.spawn(async move {
-            let _turn = turns.acquire().await; // never closed
-            if tasks.is_closed() && since.elapsed() > patience {
-                tracing::warn!(
-                    event = event.reason,
-                    "an event was given up: too many wait, and the process is to stop"
-                );
-                return;
-            }
-            match tokio::time::timeout(patience, api.create(&PostParams::default(), &event)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(e)) if conflict(&e) => {} // told already
-                Ok(Err(error)) => tracing::warn!(%error, event = event.reason, "cannot publish an event"),
-                Err(_) => tracing::warn!(event = event.reason, "an event was given up: the API server does not answer"),
-            }
+            let _turn = this.turns.acquire().await; // never closed
+            // In a box of its own: thousands may wait, and a request takes several kilobytes of them.
+            Box::pin(this.tell(*untold)).await;
         });
     }
 
-    fn event(&self, regarding: ObjectReference, version: Option<&str>, note: &Note) -> Event {
-        let seed =
-            [regarding.uid.as_deref().unwrap_or_default(), version.unwrap_or_default(), note.reason, &note.message];
+    async fn tell(&self, untold: Untold) {
+        let reason = untold.note.reason;
+        if self.tasks.is_closed() && untold.since.elapsed() > self.patience {
+            tracing::warn!(event = reason, "an event was given up: too many wait, and the process is to stop");
+            return;
+        }
+        let event = self.event(untold);
+        let api: Api<Event> =
+            Api::namespaced(self.client.clone(), event.metadata.namespace.as_deref().unwrap_or_default());
+        match tokio::time::timeout(self.patience, api.create(&PostParams::default(), &event)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) if conflict(&e) => {} // told already
+            Ok(Err(error)) => tracing::warn!(%error, event = reason, "cannot publish an event"),
+            Err(_) => tracing::warn!(event = reason, "an event was given up: the API server does not answer"),
+        }
+    }
+
+    fn event(&self, Untold { regarding, version, note, at, .. }: Untold) -> Event {
+        let seed = [
+            regarding.uid.as_deref().unwrap_or_default(),
+            version.as_deref().unwrap_or_default(),
+            note.reason,
+            &note.message,
+        ];
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, seed.join("/").as_bytes()).simple().to_string();
         let name = regarding.name.clone().unwrap_or_default();
         Event {
@@ -78,7 +95,7 @@ impl Publisher {
                 namespace: regarding.namespace.clone(),
                 ..ObjectMeta::default()
             },
-            event_time: Some(MicroTime(Timestamp::now())),
+            event_time: Some(MicroTime(at)),
             type_: Some(match note.severity {
                 Severity::Normal => "Normal".into(),
                 Severity::Warning => "Warning".into(),
