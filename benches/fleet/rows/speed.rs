@@ -88,7 +88,7 @@ async fn run_operator(count: usize) -> Pair {
 
     let began = Instant::now();
     let controller = stage.controller(&[]).await;
-    eventually("all callbacks are taken", Duration::from_secs(900), async || {
+    eventually("all callbacks are taken", Duration::from_secs(1800), async || {
         let taken = taken(&callback.admin).await;
         if taken >= count {
             return Ok(());
@@ -122,24 +122,27 @@ pub fn lines(count: usize, pairs: &[Pair]) -> Vec<Line> {
     let refused = |p: &Pair| p.asked.iter().filter(|(what, _)| what.ends_with(')')).map(|(_, n)| *n as f64).sum();
     let conflicts: f64 = median(pairs, refused) / count as f64;
     let posts = median(pairs, |p| p.posts as f64) / count as f64;
-    let of = format!("{count} activations that exist at the start → all Ready");
+    let runs = if pairs.len() == 1 { " (one run)" } else { "" };
     vec![
-        Line::shown(of.clone(), format!("{:.1} s, bare loop {:.1} s", seconds[0], seconds[1]))
-            .ratio(seconds[0] / seconds[1])
-            .reach("at most 1.1 × the bare loop", seconds[0] <= 1.1 * seconds[1]),
         Line::shown(
-            format!("CPU of controller + callback per 1,000, {count} of them"),
+            format!("{count} activations that exist at the start → all Ready{runs}"),
+            format!("{:.1} s, bare loop {:.1} s", seconds[0], seconds[1]),
+        )
+        .ratio(seconds[0] / seconds[1])
+        .reach("at most 1.1 × the bare loop", seconds[0] <= 1.1 * seconds[1]),
+        Line::shown(
+            format!("CPU of controller + callback per 1,000, {count} of them{runs}"),
             format!("{:.2} CPU-s, bare loop {:.2}", cpu[0], cpu[1]),
         )
         .ratio(cpu[0] / cpu[1])
         .reach("at most 1.3 × the bare loop", cpu[0] <= 1.3 * cpu[1]),
         Line::shown(
-            format!("CPU of API server + etcd per 1,000, {count} of them"),
+            format!("CPU of API server + etcd per 1,000, {count} of them{runs}"),
             format!("{:.2} CPU-s, under the bare loop {:.2}", server[0], server[1]),
         )
         .ratio(server[0] / server[1]),
         Line::shown(
-            format!("requests for each of {count}"),
+            format!("requests for each of {count}{runs}"),
             format!(
                 "{:.3} writes ({conflicts:.3} refused), {:.3} events, {posts:.3} POSTs, {:.3} reads",
                 each(WRITES),
@@ -149,7 +152,7 @@ pub fn lines(count: usize, pairs: &[Pair]) -> Vec<Line> {
         )
         .reach("as for one", (each(WRITES) - 3.0).abs() < 0.03 && posts == 1.0 && each(READS) < 0.03),
         Line::shown(
-            format!("resident memory after sending {count}"),
+            format!("resident memory after sending {count}{runs}"),
             format!(
                 "controller {:.1} MB, callback {:.1} MB",
                 median(pairs, |p| p.memory[0]),
