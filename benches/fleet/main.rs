@@ -139,8 +139,6 @@ fn finish(name: &str, lines: &[Line]) {
 /// Runs one part in a process of its own, with a cluster of its own, and reads the last line that it says.
 fn part<T: DeserializeOwned>(name: &str, sizes: &[usize]) -> T {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    // Fifty thousand objects, each written four times, twice over: more than the two gigabytes that etcd takes by default.
-    command.env("ETCD_QUOTA_BACKEND_BYTES", "8000000000");
     command.args(["row", name]).args(sizes.iter().map(usize::to_string)).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it runs");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
