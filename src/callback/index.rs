@@ -34,9 +34,9 @@ pub struct Entry {
 pub enum Stand {
     /// It waits for messages: kept whole, so that they need not be read for.
     Waits(Arc<EuiccActivation>),
-    /// Nothing was sent, or it has failed: of a whole fleet there is but this entry.
+    /// It has sent nothing yet, or has failed: it is read when a message names it.
     Rests,
-    /// Every device is active: nothing can follow but repetition.
+    /// Its request has succeeded: nothing can follow but repetition.
     Done,
 }
 
@@ -55,6 +55,7 @@ impl Stand {
 pub struct Index {
     entries: HashMap<Arc<Key>, Entry>,
     by_request: HashMap<Arc<str>, Arc<Key>>,
+    /// Sorted: anybody may name one device in thousands of activations.
     by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
@@ -85,7 +86,10 @@ impl Index {
         let named = ids.into_iter().map(|id| {
             let known = self.by_device.get_key_value(id).map(|(known, _)| known.clone());
             let id = known.unwrap_or_else(|| Arc::new(id.clone()));
-            self.by_device.entry(id.clone()).or_insert_with(|| Vec::with_capacity(1)).push(key.clone());
+            let keys = self.by_device.entry(id.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if let Err(place) = keys.binary_search(key) {
+                keys.insert(place, key.clone());
+            }
             id
         });
         named.collect()
@@ -104,7 +108,9 @@ impl Index {
         }
         for id in &old.devices {
             if let Some(keys) = self.by_device.get_mut(id) {
-                keys.retain(|known| **known != *key);
+                if let Ok(place) = keys.binary_search_by(|known| (**known).cmp(key)) {
+                    keys.remove(place);
+                }
                 if keys.is_empty() {
                     self.by_device.remove(id);
                 }
@@ -163,6 +169,11 @@ pub fn is_under_way(object: &EuiccActivation) -> bool {
 /// Whether a message may change something about it.
 pub fn waits(object: &EuiccActivation) -> bool {
     state(object).is_some_and(|state| !state.is_final())
+}
+
+/// Whether one of its devices has one of these identifiers.
+pub fn names_one_of(object: &EuiccActivation, ids: &[DeviceId]) -> bool {
+    devices(object).any(|id| ids.contains(id))
 }
 
 fn state(object: &EuiccActivation) -> Option<OperationState> {

@@ -8,7 +8,7 @@ use std::{
 use kube::{Api, Client, api::ListParams};
 
 use super::{
-    index::{Key, Stand, is_under_way, key, waits},
+    index::{Key, Stand, is_under_way, key, names_one_of, waits},
     watch::Cache,
 };
 use crate::{activation::Report, api::EuiccActivation, cluster::Lean};
@@ -16,18 +16,18 @@ use crate::{activation::Report, api::EuiccActivation, cluster::Lean};
 /// How long a message that nobody waits for is looked into. ThingSpace gives four seconds (contract 6.2).
 const LOOK_AGAIN_FOR: Duration = Duration::from_millis(800);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(400);
-/// How many resting activations of one device are read for a message: mostly there is one.
+/// How many activations of one device are read for a message: mostly there is one.
 const READ_AT_MOST: usize = 8;
 
 /// Whom a message is for.
 pub enum Found {
     /// This one, as far as known.
     Awaiting(Arc<EuiccActivation>),
-    /// One that is at its end: it has had this answer.
+    /// One that is at its end, or gone: nothing more can come of it.
     Done,
     /// Nobody here: another system's request, or one whose resource is gone.
     Nobody,
-    /// It cannot be said: the watch is interrupted.
+    /// It cannot be said: the watch is interrupted, or too many activations name the device.
     Unclear,
 }
 
@@ -60,8 +60,8 @@ impl Finder {
         }
     }
 
-    /// By requestId, else by device among those that wait (contract 9.4, 5: messages can be faster than the reply), be it
-    /// that the watch has not shown yet that they do.
+    /// By requestId; else by device, the one with a request under way, which the watch may not have shown yet (contract
+    /// 9.4, 5: messages can be faster than the reply); else the one that has waited too long, or is to be sent again.
     async fn look(&self, namespace: &str, connection: &str, report: &Report) -> Result<Found, kube::Error> {
         let wanted = (namespace.to_owned(), connection.to_owned());
         if let Some(request_id) = &report.request_id {
@@ -69,59 +69,69 @@ impl Finder {
             match known.map(|(key, entry)| (key, entry.stand)) {
                 Some((_, Stand::Waits(object))) => return Ok(Found::Awaiting(object)),
                 Some((key, Stand::Rests)) => {
-                    let waits = self.read(&key, &wanted).await?;
-                    return Ok(waits.map_or(Found::Done, Found::Awaiting));
+                    let fresh = self.read(&key, &wanted).await?.filter(|object| waits(object));
+                    return Ok(fresh.map_or(Found::Done, Found::Awaiting));
                 }
                 Some((_, Stand::Done)) => return Ok(Found::Done),
                 None => {}
             }
         }
-        let (mut waiting, mut resting) = (Vec::new(), Vec::new());
+        let (mut sent, mut others) = (Vec::new(), Vec::new());
         for (key, entry) in self.cache.index().with_device(namespace, connection, &report.device_ids) {
             match entry.stand {
-                Stand::Waits(object) => waiting.push(object),
-                Stand::Rests => resting.push(key),
+                Stand::Waits(object) if is_under_way(&object) => sent.push(object),
+                Stand::Waits(_) | Stand::Rests => others.push(key),
                 Stand::Done => {}
             }
         }
-        if let Some(object) = waiting.into_iter().max_by_key(|o| awaits(o)) {
-            let own = key(&object);
-            if own.0 == namespace || is_under_way(&object) {
-                return Ok(Found::Awaiting(object));
-            }
-            resting.push(own);
+        if let Some(object) = sent.into_iter().max_by_key(|o| claimed_at(o)) {
+            return Ok(Found::Awaiting(object));
         }
-        resting.sort_unstable_by_key(|key| key.0 != namespace);
-        for key in resting.iter().take(READ_AT_MOST) {
-            if let Some(object) = self.read(key, &wanted).await? {
-                return Ok(Found::Awaiting(object));
-            }
+        others.sort_unstable_by_key(|key| key.0 != namespace);
+        let reads = others.iter().take(READ_AT_MOST).map(|key| self.read(key, &wanted));
+        let fresh = futures::future::try_join_all(reads).await?.into_iter().flatten();
+        let named = fresh.filter(|object| names_one_of(object, &report.device_ids));
+        let (sent, waiting): (Vec<_>, Vec<_>) = named.filter(|object| waits(object)).partition(|o| is_under_way(o));
+        if let Some(object) = sent.into_iter().max_by_key(|o| claimed_at(o)) {
+            return Ok(Found::Awaiting(object));
         }
-        if let Some(request_id) = report.request_id.as_deref().filter(|id| is_selectable(id)) {
-            let selector = ListParams::default().fields(&format!("status.requestId={request_id}")).limit(2);
-            for namespace in self.namespaces(namespace, connection) {
-                let api: Api<Lean> = match namespace {
-                    Some(namespace) => Api::namespaced(self.client.clone(), &namespace),
-                    None => Api::all(self.client.clone()),
-                };
-                let found = api.list(&selector).await?.items.into_iter().map(EuiccActivation::from);
-                if let Some(object) = found.into_iter().find(|o| o.connection_key() == wanted) {
-                    tracing::debug!(activation = key(&object).1, "found by asking the API server");
-                    return Ok(Found::Awaiting(Arc::new(object)));
-                }
-            }
+        if let Some(object) = self.ask(&wanted, report).await? {
+            return Ok(Found::Awaiting(object));
         }
-        Ok(Found::Nobody)
+        // Whoever writes an activation may name any device and any connection, so one of another namespace is told of a
+        // device only while a request of its own is under way: the controller has then checked that it is admitted, and
+        // neither can be edited.
+        let own = waiting.into_iter().filter(|object| key(object).0 == namespace);
+        Ok(match own.max_by_key(|o| claimed_at(o)) {
+            Some(object) => Found::Awaiting(object),
+            None if others.len() > READ_AT_MOST => Found::Unclear,
+            None => Found::Nobody,
+        })
     }
 
-    /// An activation as it is now, if it waits for messages of that connection. Whoever writes an activation may name any
-    /// device and any connection, so one of another namespace is told of a device only while a request of its own is
-    /// under way: the controller has then checked that it is admitted, and neither can be edited.
+    /// An activation of that connection as it is now.
     async fn read(&self, key: &Key, wanted: &Key) -> Result<Option<Arc<EuiccActivation>>, kube::Error> {
         let api: Api<Lean> = Api::namespaced(self.client.clone(), &key.0);
-        let fresh = api.get_opt(&key.1).await?.map(EuiccActivation::from).filter(|o| o.connection_key() == *wanted);
-        let told = |object: &EuiccActivation| if key.0 == wanted.0 { waits(object) } else { is_under_way(object) };
-        Ok(fresh.filter(told).map(Arc::new))
+        let fresh = api.get_opt(&key.1).await?.map(EuiccActivation::from);
+        Ok(fresh.filter(|object| object.connection_key() == *wanted).map(Arc::new))
+    }
+
+    /// Asks the API server for the activation with that requestId.
+    async fn ask(&self, wanted: &Key, report: &Report) -> Result<Option<Arc<EuiccActivation>>, kube::Error> {
+        let Some(request_id) = report.request_id.as_deref().filter(|id| is_selectable(id)) else { return Ok(None) };
+        let selector = ListParams::default().fields(&format!("status.requestId={request_id}")).limit(2);
+        for namespace in self.namespaces(&wanted.0, &wanted.1) {
+            let api: Api<Lean> = match namespace {
+                Some(namespace) => Api::namespaced(self.client.clone(), &namespace),
+                None => Api::all(self.client.clone()),
+            };
+            let found = api.list(&selector).await?.items.into_iter().map(EuiccActivation::from);
+            if let Some(object) = found.into_iter().find(|o| o.connection_key() == *wanted) {
+                tracing::debug!(activation = key(&object).1, "found by asking the API server");
+                return Ok(Some(Arc::new(object)));
+            }
+        }
+        Ok(None)
     }
 
     /// Where activations of a connection can be, as far as we may look: mostly in its own namespace.
@@ -133,10 +143,9 @@ impl Finder {
     }
 }
 
-/// Of several activations of one device, the one with a request under way.
-fn awaits(object: &EuiccActivation) -> (bool, Option<jiff::Timestamp>) {
-    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
-    (is_under_way(object), operation.map(|o| o.claimed_at.0))
+/// Of several activations of one device, the one that was sent last.
+fn claimed_at(object: &EuiccActivation) -> Option<jiff::Timestamp> {
+    object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.claimed_at.0)
 }
 
 /// A foreign text goes into a selector only when it cannot mean anything else there.
@@ -157,6 +166,7 @@ mod tests {
     };
 
     const IMEI: &str = "990013907835573";
+    const REQUEST: &str = "d1f08526-5443-4054-9a29-4456490ea9f8";
 
     fn activation(namespace: &str, name: &str, state: Option<&str>) -> Value {
         let mut object = json!({
@@ -177,11 +187,11 @@ mod tests {
     }
 
     /// What the watch has shown, and in which state the API server has each.
-    async fn finder(shown: &[Value], now: &'static [(&'static str, Option<&'static str>)]) -> Finder {
+    async fn finder(shown: &[Value], fleet: &'static [(&'static str, [Option<&'static str>; 2])]) -> Finder {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let read = async |Path((namespace, name)): Path<(String, String)>| {
-            let (_, state) = now.iter().find(|(known, _)| *known == name).expect("it is known");
-            Json(activation(&namespace, &name, *state))
+            let known = fleet.iter().find(|(known, _)| name.starts_with(known)).expect("it is known");
+            Json(activation(&namespace, &name, known.1[1]))
         };
         let none = async || Json(json!({"metadata": {}, "items": []}));
         let group = "/apis/euicc-operator.io/v1alpha1";
@@ -199,35 +209,69 @@ mod tests {
         Finder::new(Client::try_from(Config::new(url)).unwrap(), cache, vec![None])
     }
 
-    async fn found(finder: &Finder) -> Option<String> {
+    async fn found(finder: &Finder) -> String {
         let device_ids = vec![DeviceId { kind: IdKind::Imei, id: IMEI.into() }];
-        let request_id = Some("d1f08526-5443-4054-9a29-4456490ea9f8".into());
+        let request_id = Some(REQUEST.into());
         let report = Report { request_id, device_ids, verdict: Verdict::Success, profile: Profile::default() };
         match finder.find("fleet", "verizon", &report).await.unwrap() {
-            Found::Awaiting(object) => Some(key(&object).1),
-            _ => None,
+            Found::Awaiting(object) => key(&object).1,
+            Found::Done => "done".into(),
+            Found::Nobody => "nobody".into(),
+            Found::Unclear => "unclear".into(),
         }
     }
 
+    /// Whom an answer is for, given what the watch has shown and what is.
+    async fn with(namespace: &str, fleet: &'static [(&'static str, [Option<&'static str>; 2])]) -> String {
+        let shown: Vec<_> = fleet.iter().map(|(name, [shown, _])| activation(namespace, name, *shown)).collect();
+        found(&finder(&shown, fleet).await).await
+    }
+
+    const NEW: Option<&str> = None;
+    const ACCEPTED: Option<&str> = Some("Accepted");
+    const FAILED: Option<&str> = Some("Failed");
+    const RELEASED: Option<&str> = Some("Released");
+    const TIMED_OUT: Option<&str> = Some("TimedOut");
+
     #[tokio::test]
     async fn an_answer_reaches_the_one_that_waits_for_it_before_the_watch_has_shown_that_it_does() {
-        let shown = [activation("fleet", "failed-before", Some("Failed")), activation("fleet", "new", None)];
-        let finder = finder(&shown, &[("failed-before", Some("Failed")), ("new", Some("Accepted"))]).await;
-        assert_eq!(found(&finder).await.as_deref(), Some("new"));
+        assert_eq!(with("fleet", &[("before", [FAILED, FAILED]), ("sent", [NEW, ACCEPTED])]).await, "sent");
+        assert_eq!(with("fleet", &[("before", [RELEASED, RELEASED]), ("sent", [FAILED, ACCEPTED])]).await, "sent");
+        assert_eq!(with("fleet", &[("before", [TIMED_OUT, TIMED_OUT]), ("sent", [NEW, ACCEPTED])]).await, "sent");
+        assert_eq!(with("fleet", &[("before", [FAILED, RELEASED]), ("sent", [NEW, ACCEPTED])]).await, "sent");
+    }
+
+    #[tokio::test]
+    async fn a_late_answer_reaches_the_one_that_has_waited_too_long() {
+        assert_eq!(with("fleet", &[("new", [NEW, NEW]), ("late", [TIMED_OUT, TIMED_OUT])]).await, "late");
     }
 
     #[tokio::test]
     async fn an_answer_to_somebody_elses_request_reaches_nobody() {
-        let shown = [activation("fleet", "failed-before", Some("Failed")), activation("fleet", "new", None)];
-        let finder = finder(&shown, &[("failed-before", Some("Failed")), ("new", None)]).await;
-        assert_eq!(found(&finder).await, None);
+        assert_eq!(with("fleet", &[("before", [FAILED, FAILED]), ("new", [NEW, NEW])]).await, "nobody");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_asked_for_again_when_too_many_name_its_device_to_look_at_all() {
+        let many = &[("new", [NEW, NEW])];
+        let shown: Vec<_> = (0..=READ_AT_MOST).map(|n| activation("fleet", &format!("new-{n}"), NEW)).collect();
+        assert_eq!(found(&finder(&shown, many).await).await, "unclear");
     }
 
     #[tokio::test]
     async fn another_namespace_is_told_of_a_device_only_while_its_own_request_is_under_way() {
-        let shown = [activation("guest", "late", Some("TimedOut")), activation("guest", "sent", None)];
-        let now = &[("late", Some("TimedOut")), ("sent", Some("Accepted"))];
-        assert_eq!(found(&finder(&shown, now).await).await.as_deref(), Some("sent"));
-        assert_eq!(found(&finder(&shown[..1], now).await).await, None);
+        assert_eq!(with("guest", &[("late", [TIMED_OUT, TIMED_OUT]), ("sent", [NEW, ACCEPTED])]).await, "sent");
+        assert_eq!(with("guest", &[("late", [TIMED_OUT, TIMED_OUT])]).await, "nobody");
+        assert_eq!(with("guest", &[("before", [FAILED, TIMED_OUT])]).await, "nobody");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_again_to_one_that_has_failed_is_taken_unless_it_was_sent_anew() {
+        for (now, whom) in [(FAILED, "done"), (ACCEPTED, "unit")] {
+            let mut shown = activation("fleet", "unit", FAILED);
+            shown["status"]["requestId"] = REQUEST.into();
+            let fleet: &[(&str, [Option<&str>; 2])] = Box::leak(Box::new([("unit", [FAILED, now])]));
+            assert_eq!(found(&finder(&[shown], fleet).await).await, whom);
+        }
     }
 }

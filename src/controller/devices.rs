@@ -27,6 +27,7 @@ pub struct Devices(Mutex<Book>);
 #[derive(Default)]
 struct Book {
     entries: HashMap<Arc<Key>, Entry>,
+    /// Sorted: anybody may name one device in thousands of activations.
     by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
@@ -247,7 +248,9 @@ impl Book {
         let entry = self.entries.remove(key)?;
         for device in &entry.devices {
             if let Some(keys) = self.by_device.get_mut(&device.id) {
-                keys.retain(|k| **k != *key);
+                if let Ok(place) = keys.binary_search_by(|known| (**known).cmp(key)) {
+                    keys.remove(place);
+                }
                 if keys.is_empty() {
                     self.by_device.remove(&device.id);
                 }
