@@ -1,13 +1,13 @@
 //! `EuiccActivation`: one activate request: some devices, an account, a place of use.
 
 use kube::{
-    CustomResource, KubeSchema,
+    CustomResource, KubeSchema, ResourceExt,
     core::{Message, Rule},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActivationStatus, rules};
+use super::{ActivationStatus, Operation, rules};
 
 /// One activate request to ThingSpace: some devices, a billing account and a primary place of use. It is sent once;
 /// what was sent cannot be edited while it is in flight or done. The field names are ThingSpace's own.
@@ -188,6 +188,16 @@ pub struct ConnectionRef {
 }
 
 impl EuiccActivation {
+    /// The request that is under way or was the last.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.status.as_ref()?.operation.as_ref()
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> (String, String) {
+        (self.namespace().unwrap_or_default(), self.name_any())
+    }
+
     /// Namespace and name of the connection that it is sent through.
     pub fn connection_key(&self) -> (String, String) {
         let reference = &self.spec.connection_ref;

@@ -1,7 +1,7 @@
 //! `ThingSpaceConnection`: how to reach ThingSpace, owned by the platform team.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::{CustomResource, KubeSchema, core::Rule};
+use kube::{CustomResource, KubeSchema, ResourceExt, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +98,13 @@ fn url() -> Rule {
         r"self.matches('^https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&()*+,;=:/-]|%[0-9A-Fa-f]{2})*)?$')",
     )
         .message("must be an absolute http or https URL without user, query or fragment")
+}
+
+impl ThingSpaceConnection {
+    /// Namespace and name.
+    pub fn key(&self) -> (String, String) {
+        (self.namespace().unwrap_or_default(), self.name_any())
+    }
 }
 
 impl ThingSpaceConnectionSpec {

@@ -10,11 +10,10 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::task::TaskTracker;
 
-use super::index::{Key, key};
 use crate::{
     activation::{Event, Report},
     api::{EuiccActivation, OperationState},
-    cluster::{RecordError, Recorded, Recorder},
+    cluster::{Key, RecordError, Recorded, Recorder},
 };
 
 /// How long a message waits for the id of a request that is just being sent: not longer than ThingSpace may.
@@ -56,7 +55,7 @@ impl Deliveries {
     /// Returns when the message has been written, or cannot be.
     pub async fn deliver(&self, object: Arc<EuiccActivation>, report: Report) -> Delivered {
         let (answer, answered) = oneshot::channel();
-        let key = key(&object);
+        let key = object.key();
         let mine = Waiting { event: Event::Callback(Box::new(report)), answer };
         let is_first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,6 +133,6 @@ enum Undelivered {
 }
 
 fn is_being_sent(object: &EuiccActivation) -> bool {
-    let operation = object.status.as_ref().and_then(|s| s.operation.as_ref());
+    let operation = object.operation();
     operation.is_some_and(|o| o.state == OperationState::Claimed)
 }

@@ -5,15 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use kube::ResourceExt;
-
 use crate::{
     api::{DeviceId, EuiccActivation, OperationState},
-    cluster::Lists,
+    cluster::{ByDevice, Key, Lists},
 };
-
-/// Namespace and name.
-pub type Key = (String, String);
 
 /// What is kept of an activation.
 #[derive(Clone, Debug)]
@@ -55,8 +50,7 @@ impl Stand {
 pub struct Index {
     entries: HashMap<Arc<Key>, Entry>,
     by_request: HashMap<Arc<str>, Arc<Key>>,
-    /// Sorted: anybody may name one device in thousands of activations.
-    by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
+    by_device: ByDevice,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
 }
@@ -64,7 +58,7 @@ pub struct Index {
 impl Index {
     /// Takes in a new version of an activation.
     pub fn apply(&mut self, object: Arc<EuiccActivation>) {
-        let key = Arc::new(key(&object));
+        let key = Arc::new(object.key());
         self.remove(&key);
         let request_id = object.status.as_ref().and_then(|s| s.request_id.as_deref()).map(Arc::from);
         if let Some(id) = &request_id {
@@ -83,16 +77,9 @@ impl Index {
 
     fn name_devices(&mut self, key: &Arc<Key>, object: &EuiccActivation) -> Box<[Arc<DeviceId>]> {
         let ids: HashSet<&DeviceId> = devices(object).collect();
-        let named = ids.into_iter().map(|id| {
-            let known = self.by_device.get_key_value(id).map(|(known, _)| known.clone());
-            let id = known.unwrap_or_else(|| Arc::new(id.clone()));
-            let keys = self.by_device.entry(id.clone()).or_insert_with(|| Vec::with_capacity(1));
-            if let Err(place) = keys.binary_search(key) {
-                keys.insert(place, key.clone());
-            }
-            id
-        });
-        named.collect()
+        let ids: Box<[_]> = ids.into_iter().map(|id| self.by_device.shared(id)).collect();
+        ids.iter().for_each(|id| self.by_device.insert(id, key));
+        ids
     }
 
     /// How many activations are known.
@@ -106,16 +93,7 @@ impl Index {
         if let Some(id) = old.request_id.filter(|id| self.by_request.get(id).is_some_and(|k| **k == *key)) {
             self.by_request.remove(&id);
         }
-        for id in &old.devices {
-            if let Some(keys) = self.by_device.get_mut(id) {
-                if let Ok(place) = keys.binary_search_by(|known| (**known).cmp(key)) {
-                    keys.remove(place);
-                }
-                if keys.is_empty() {
-                    self.by_device.remove(id);
-                }
-            }
-        }
+        old.devices.iter().for_each(|id| self.by_device.remove(id, key));
     }
 
     /// A list of a namespace (`None`: of all) begins.
@@ -139,7 +117,7 @@ impl Index {
 
     /// The activations of these devices that are not done, among those of a connection.
     pub fn with_device(&self, namespace: &str, connection: &str, ids: &[DeviceId]) -> Vec<(Key, Entry)> {
-        let keys: HashSet<&Arc<Key>> = ids.iter().filter_map(|id| self.by_device.get(id)).flatten().collect();
+        let keys: HashSet<&Arc<Key>> = ids.iter().flat_map(|id| self.by_device.get(id)).collect();
         keys.into_iter().filter_map(|key| self.of_connection(key, namespace, connection)).collect()
     }
 
@@ -154,11 +132,6 @@ impl Index {
         let wanted = entry.connection.0 == namespace && entry.connection.1 == connection;
         wanted.then(|| (key.clone(), entry.clone()))
     }
-}
-
-/// Namespace and name of an activation.
-pub fn key(object: &EuiccActivation) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// Whether a request of it is on its way, or may be.
@@ -177,7 +150,7 @@ pub fn names_one_of(object: &EuiccActivation, ids: &[DeviceId]) -> bool {
 }
 
 fn state(object: &EuiccActivation) -> Option<OperationState> {
-    object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.state)
+    object.operation().map(|operation| operation.state)
 }
 
 /// The identifiers that a message may name its device by: those given, and those minted.

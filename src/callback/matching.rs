@@ -8,10 +8,14 @@ use std::{
 use kube::{Api, Client, api::ListParams};
 
 use super::{
-    index::{Key, Stand, is_under_way, key, names_one_of, waits},
+    index::{Stand, is_under_way, names_one_of, waits},
     watch::Cache,
 };
-use crate::{activation::Report, api::EuiccActivation, cluster::Lean};
+use crate::{
+    activation::Report,
+    api::EuiccActivation,
+    cluster::{Key, Lean},
+};
 
 /// How long a message that nobody waits for is looked into. ThingSpace gives four seconds (contract 6.2).
 const LOOK_AGAIN_FOR: Duration = Duration::from_millis(800);
@@ -101,10 +105,19 @@ impl Finder {
         // Whoever writes an activation may name any device and any connection, so one of another namespace is told of a
         // device only while a request of its own is under way: the controller has then checked that it is admitted, and
         // neither can be edited.
-        let own = waiting.into_iter().filter(|object| key(object).0 == namespace);
+        let own = waiting.into_iter().filter(|object| object.metadata.namespace.as_deref() == Some(namespace));
         Ok(match own.max_by_key(|o| claimed_at(o)) {
             Some(object) => Found::Awaiting(object),
-            None if others.len() > READ_AT_MOST => Found::Unclear,
+            None if others.len() > READ_AT_MOST => {
+                let named_by = others.len();
+                tracing::warn!(
+                    namespace,
+                    connection,
+                    named_by,
+                    "a callback is for nobody that was looked at, of too many activations that name its device; ThingSpace is asked to repeat it: delete those that are done with"
+                );
+                Found::Unclear
+            }
             None => Found::Nobody,
         })
     }
@@ -127,7 +140,7 @@ impl Finder {
             };
             let found = api.list(&selector).await?.items.into_iter().map(EuiccActivation::from);
             if let Some(object) = found.into_iter().find(|o| o.connection_key() == *wanted) {
-                tracing::debug!(activation = key(&object).1, "found by asking the API server");
+                tracing::debug!(activation = object.key().1, "found by asking the API server");
                 return Ok(Some(Arc::new(object)));
             }
         }
@@ -145,7 +158,7 @@ impl Finder {
 
 /// Of several activations of one device, the one that was sent last.
 fn claimed_at(object: &EuiccActivation) -> Option<jiff::Timestamp> {
-    object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.claimed_at.0)
+    object.operation().map(|o| o.claimed_at.0)
 }
 
 /// A foreign text goes into a selector only when it cannot mean anything else there.
@@ -168,6 +181,9 @@ mod tests {
     const IMEI: &str = "990013907835573";
     const REQUEST: &str = "d1f08526-5443-4054-9a29-4456490ea9f8";
 
+    /// A name, and in which state the watch shows it and the API server has it.
+    type Unit = (&'static str, [Option<&'static str>; 2]);
+
     fn activation(namespace: &str, name: &str, state: Option<&str>) -> Value {
         let mut object = json!({
             "apiVersion": "euicc-operator.io/v1alpha1", "kind": "EuiccActivation",
@@ -186,10 +202,11 @@ mod tests {
         object
     }
 
-    /// What the watch has shown, and in which state the API server has each.
-    async fn finder(shown: &[Value], fleet: &'static [(&'static str, [Option<&'static str>; 2])]) -> Finder {
+    /// Finds among what the watch has shown, and what the API server has.
+    async fn finder(shown: &[Value], fleet: &[Unit]) -> Finder {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let read = async |Path((namespace, name)): Path<(String, String)>| {
+        let fleet = Arc::new(fleet.to_vec());
+        let read = async move |Path((namespace, name)): Path<(String, String)>| {
             let known = fleet.iter().find(|(known, _)| name.starts_with(known)).expect("it is known");
             Json(activation(&namespace, &name, known.1[1]))
         };
@@ -214,7 +231,7 @@ mod tests {
         let request_id = Some(REQUEST.into());
         let report = Report { request_id, device_ids, verdict: Verdict::Success, profile: Profile::default() };
         match finder.find("fleet", "verizon", &report).await.unwrap() {
-            Found::Awaiting(object) => key(&object).1,
+            Found::Awaiting(object) => object.key().1,
             Found::Done => "done".into(),
             Found::Nobody => "nobody".into(),
             Found::Unclear => "unclear".into(),
@@ -222,7 +239,7 @@ mod tests {
     }
 
     /// Whom an answer is for, given what the watch has shown and what is.
-    async fn with(namespace: &str, fleet: &'static [(&'static str, [Option<&'static str>; 2])]) -> String {
+    async fn with(namespace: &str, fleet: &[Unit]) -> String {
         let shown: Vec<_> = fleet.iter().map(|(name, [shown, _])| activation(namespace, name, *shown)).collect();
         found(&finder(&shown, fleet).await).await
     }
@@ -253,9 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_asked_for_again_when_too_many_name_its_device_to_look_at_all() {
-        let many = &[("new", [NEW, NEW])];
         let shown: Vec<_> = (0..=READ_AT_MOST).map(|n| activation("fleet", &format!("new-{n}"), NEW)).collect();
-        assert_eq!(found(&finder(&shown, many).await).await, "unclear");
+        assert_eq!(found(&finder(&shown, &[("new", [NEW, NEW])]).await).await, "unclear");
     }
 
     #[tokio::test]
@@ -270,8 +286,7 @@ mod tests {
         for (now, whom) in [(FAILED, "done"), (ACCEPTED, "unit")] {
             let mut shown = activation("fleet", "unit", FAILED);
             shown["status"]["requestId"] = REQUEST.into();
-            let fleet: &[(&str, [Option<&str>; 2])] = Box::leak(Box::new([("unit", [FAILED, now])]));
-            assert_eq!(found(&finder(&[shown], fleet).await).await, whom);
+            assert_eq!(found(&finder(&[shown], &[("unit", [FAILED, now])]).await).await, whom);
         }
     }
 }

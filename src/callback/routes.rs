@@ -110,7 +110,7 @@ async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[
 
 /// The callback as a step of the attempt that it has brought on.
 fn trace(receiver: &Receiver, object: &EuiccActivation, arrived: SystemTime) {
-    let Some(operation) = object.status.as_ref().and_then(|s| s.operation.as_ref()) else { return };
+    let Some(operation) = object.operation() else { return };
     receiver.telemetry.traces.tell(&operation.id, || Span {
         name: format!("POST {ROUTE}").into(),
         kind: Kind::Server,

@@ -7,17 +7,17 @@ use std::sync::{
 
 use futures::{StreamExt, TryStreamExt};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::gauge::ConstGauge};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::index::{Index, Key, key};
+use super::index::Index;
 use crate::{
     api::{Callback, EuiccActivation, ThingSpaceConnection},
-    cluster::{Lean, PAGE, read},
+    cluster::{Key, Lean, PAGE, read},
     telemetry::Shown,
 };
 
@@ -132,7 +132,7 @@ async fn watch_activations(api: Api<Lean>, namespace: Option<String>, cache: Cac
         }
         match event {
             Ok(Event::Apply(object) | Event::InitApply(object)) => cache.index_mut().apply(trimmed(object)),
-            Ok(Event::Delete(object)) => cache.index_mut().remove(&key(&object)),
+            Ok(Event::Delete(object)) => cache.index_mut().remove(&object.key()),
             Ok(Event::Init) => cache.index_mut().listing(namespace.as_deref()),
             Ok(Event::InitDone) => {
                 cache.index_mut().listed(namespace.as_deref());
@@ -147,10 +147,9 @@ async fn watch_connections(api: Api<ThingSpaceConnection>, cache: Cache) {
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     while let Some(event) = events.next().await {
         let connections = || cache.connections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let key = |c: &ThingSpaceConnection| (c.namespace().unwrap_or_default(), c.name_any());
         match event {
-            Ok(Event::Apply(c) | Event::InitApply(c)) => drop(connections().insert(key(&c), c.spec.callback)),
-            Ok(Event::Delete(c)) => drop(connections().remove(&key(&c))),
+            Ok(Event::Apply(c) | Event::InitApply(c)) => drop(connections().insert(c.key(), c.spec.callback)),
+            Ok(Event::Delete(c)) => drop(connections().remove(&c.key())),
             Ok(Event::Init) => {}
             Ok(Event::InitDone) => cache.listed.0.send_modify(|n| *n += 1),
             Err(error) => warn(&error),

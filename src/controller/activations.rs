@@ -44,7 +44,7 @@ pub fn seen(event: &watcher::Event<EuiccActivation>, namespace: Option<&str>, co
             rests = self::rests(object, context.recorder.policy());
             context.devices.apply(object, rests)
         }
-        Delete(object) => context.devices.remove(&(object.namespace().unwrap_or_default(), object.name_any())),
+        Delete(object) => context.devices.remove(&object.key()),
         Init => {
             context.devices.listing(namespace);
             Vec::new()
@@ -80,7 +80,7 @@ fn rests(object: &EuiccActivation, policy: &Policy) -> bool {
 
 /// Whether anything may still happen to it without an edit.
 pub fn is_open(object: &EuiccActivation) -> bool {
-    let state = object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.state);
+    let state = object.operation().map(|o| o.state);
     object.metadata.deletion_timestamp.is_some() || !matches!(state, Some(OperationState::Succeeded))
 }
 

@@ -37,7 +37,7 @@ pub struct Error(#[from] pub kube::Error);
 
 /// One look at one connection.
 pub async fn reconcile(connection: Arc<ThingSpaceConnection>, context: Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let (namespace, name) = connection.key();
     if connection.metadata.deletion_timestamp.is_some() {
         return farewell::reconcile(&connection, &context).await;
     }
@@ -116,7 +116,7 @@ fn end(context: &Context, namespace: &str, name: &str) {
 
 /// Says why there cannot be a link, to the connection and to the activations that wait for it.
 async fn break_off(connection: &ThingSpaceConnection, why: Report, context: &Context) -> Result<(), Error> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let (namespace, name) = connection.key();
     let news = match why.readiness() {
         Readiness::Not(why) => context.links.break_off(&namespace, &name, why),
         Readiness::Ready | Readiness::Unchecked(_) => false,
@@ -134,7 +134,7 @@ pub fn build(
     material: &Material,
     context: &Arc<Context>,
 ) -> Result<Arc<Link>, EndpointError> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let (namespace, name) = connection.key();
     let spec = &connection.spec;
     let mut endpoint = Endpoint::new(&spec.endpoint, Some(&spec.oauth_base()), spec.insecure_endpoint)?;
     if let Some(pem) = &material.certificates {

@@ -6,23 +6,14 @@ use std::{
     time::Duration,
 };
 
-use kube::{
-    ResourceExt,
-    runtime::reflector::{ObjectRef, Store},
-};
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    args::ControllerArgs,
-    devices::{Devices, Key},
-    links::Links,
-    secrets::SecretWatches,
-    tenancy::Namespaces,
-};
+use super::{args::ControllerArgs, devices::Devices, links::Links, secrets::SecretWatches, tenancy::Namespaces};
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
-    cluster::{Clients, Publisher, Recorder},
+    cluster::{Clients, Key, Publisher, Recorder},
     telemetry::{Metrics, Telemetry, Traces},
     thingspace::ClientConfig,
 };
@@ -281,7 +272,7 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         let uid = self.object.metadata.uid.clone().unwrap_or_default();
-        let key = (self.object.namespace().unwrap_or_default(), self.object.name_any());
+        let key = self.object.key();
         self.context.devices.settle(&self.object, self.written.as_deref());
         let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
         // What the cache has let go of meanwhile does not come back; see `let_go`.

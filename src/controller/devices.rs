@@ -7,17 +7,13 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::context::is_older;
 use crate::{
     activation::{POSTS_A_DAY, in_the_last_day},
     api::{DeviceId, DeviceResult, DeviceStatus, EuiccActivation, OperationState},
-    cluster::Lists,
+    cluster::{ByDevice, Key, Lists},
 };
-
-/// Namespace and name of an activation.
-pub type Key = (String, String);
 
 /// Every activation's devices, as the watches tell, and as this process knows better for a moment.
 #[derive(Default)]
@@ -27,8 +23,7 @@ pub struct Devices(Mutex<Book>);
 #[derive(Default)]
 struct Book {
     entries: HashMap<Arc<Key>, Entry>,
-    /// Sorted: anybody may name one device in thousands of activations.
-    by_device: HashMap<Arc<DeviceId>, Vec<Arc<Key>>>,
+    by_device: ByDevice,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
 }
@@ -91,7 +86,7 @@ impl Devices {
     /// Takes in a version of an activation. Returns those who may have waited for what it has let go.
     pub fn apply(&self, object: &EuiccActivation, rests: bool) -> Vec<Key> {
         let mut book = self.book();
-        let key = key(object);
+        let key = object.key();
         let mut entry = book.read(object);
         entry.rests = rests;
         let known = book.entries.get(&key);
@@ -152,9 +147,9 @@ impl Devices {
     /// The other activation that an active line belongs to: one that has it active, or, where ThingSpace refused ours,
     /// one whose request is under way.
     pub fn owner(&self, object: &EuiccActivation, device: &DeviceStatus) -> Option<Key> {
-        let (book, own) = (self.book(), key(object));
+        let (book, own) = (self.book(), object.key());
         let refused = device.fault_code.is_some();
-        let others = device.device_ids.iter().filter_map(|id| Some((id, book.by_device.get(id)?)));
+        let others = device.device_ids.iter().map(|id| (id, book.by_device.get(id)));
         others.flat_map(|(id, keys)| keys.iter().map(move |key| (id, key))).find_map(|(id, key)| {
             let entry = book.entries.get(key).filter(|_| **key != own)?;
             (entry.is_active(id) || (refused && entry.has(id))).then(|| Key::clone(key))
@@ -164,7 +159,7 @@ impl Devices {
     /// Whether it was not known before that `owner` has one of its devices.
     pub fn is_news(&self, object: &EuiccActivation, owner: &Key) -> bool {
         let mut book = self.book();
-        let Some(entry) = book.entries.get_mut(&key(object)) else { return false };
+        let Some(entry) = book.entries.get_mut(&object.key()) else { return false };
         entry.logged.replace(Box::new(owner.clone())).as_deref() != Some(owner)
     }
 
@@ -177,7 +172,7 @@ impl Devices {
         if let Some(conflict) = book.conflict(object, now) {
             return Err(conflict);
         }
-        let key = key(object);
+        let key = object.key();
         let mut entry = Entry { reserved: Reserved::Now, ..book.read(object) };
         if let Some(before) = book.remove(&key) {
             entry.seen = before.seen; // by a list, which this is none of
@@ -188,7 +183,7 @@ impl Devices {
 
     /// The sending is over; from `version` on the watch shows how. `None`: nothing was written.
     pub fn settle(&self, object: &EuiccActivation, version: Option<&str>) {
-        if let Some(entry) = self.book().entries.get_mut(&key(object))
+        if let Some(entry) = self.book().entries.get_mut(&object.key())
             && entry.reserved == Reserved::Now
         {
             entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.into()));
@@ -200,10 +195,7 @@ impl Book {
     fn insert(&mut self, key: Key, entry: Entry) {
         let key = Arc::new(key);
         for device in &entry.devices {
-            let keys = self.by_device.entry(device.id.clone()).or_insert_with(|| Vec::with_capacity(1));
-            if let Err(place) = keys.binary_search(&key) {
-                keys.insert(place, key.clone());
-            }
+            self.by_device.insert(&device.id, &key);
         }
         self.entries.insert(key, entry);
     }
@@ -211,7 +203,7 @@ impl Book {
     /// What an activation's entry is to be.
     fn read(&mut self, object: &EuiccActivation) -> Entry {
         let status = object.status.as_ref();
-        let state = status.and_then(|s| s.operation.as_ref()).map(|o| o.state);
+        let state = object.operation().map(|o| o.state);
         let under_way = state.is_some_and(|s| s.is_under_way() || s == OperationState::TimedOut);
         let holds = |result| match result {
             DeviceResult::Active => true,
@@ -224,9 +216,8 @@ impl Book {
         let ids: BTreeSet<&DeviceId> = given.chain(outcomes.clone().map(|(id, _)| id)).collect();
         let device = |id: &DeviceId| {
             let of_it = || outcomes.clone().filter(|(known, _)| *known == id).map(|(_, result)| result);
-            let known = self.by_device.get_key_value(id).map(|(known, _)| known.clone());
             let (held, active) = (of_it().any(holds), of_it().any(|result| result == DeviceResult::Active));
-            Held { id: known.unwrap_or_else(|| Arc::new(id.clone())), held, active }
+            Held { id: self.by_device.shared(id), held, active }
         };
         let devices = ids.into_iter().map(device).collect();
         let connection = object.connection_key();
@@ -247,28 +238,21 @@ impl Book {
     fn remove(&mut self, key: &Key) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
         for device in &entry.devices {
-            if let Some(keys) = self.by_device.get_mut(&device.id) {
-                if let Ok(place) = keys.binary_search_by(|known| (**known).cmp(key)) {
-                    keys.remove(place);
-                }
-                if keys.is_empty() {
-                    self.by_device.remove(&device.id);
-                }
-            }
+            self.by_device.remove(&device.id, key);
         }
         Some(entry)
     }
 
     fn others_with<'a>(&self, key: &Key, ids: impl Iterator<Item = &'a DeviceId>) -> Vec<Key> {
-        let keys: BTreeSet<&Arc<Key>> = ids.filter_map(|id| self.by_device.get(id)).flatten().collect();
+        let keys: BTreeSet<&Arc<Key>> = ids.flat_map(|id| self.by_device.get(id)).collect();
         keys.into_iter().filter(|k| ***k != *key).map(|k| Key::clone(k)).collect()
     }
 
     fn conflict(&self, object: &EuiccActivation, now: Timestamp) -> Option<Conflict> {
-        let own = key(object);
+        let own = object.key();
         let wanted = object.spec.devices.iter().flat_map(|d| &d.device_ids);
         wanted.into_iter().find_map(|device| {
-            let namers = self.by_device.get(device)?;
+            let namers = self.by_device.get(device);
             let others = || namers.iter().filter(|k| ***k != own).filter_map(|k| Some((k, self.entries.get(k)?)));
             if let Some((by, _)) = others().find(|(_, entry)| entry.has(device)) {
                 return Some(Conflict::Taken { device: device.clone(), by: Key::clone(by) });
@@ -298,10 +282,6 @@ impl Entry {
     fn holds(&self) -> impl Iterator<Item = &Arc<DeviceId>> {
         self.devices.iter().map(|d| &d.id).filter(|id| self.has(id))
     }
-}
-
-fn key(object: &EuiccActivation) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ impl Dispatcher {
     /// Takes a place in the line, and says which, from 0; an activation that has one keeps it.
     pub fn enqueue(&self, object: &EuiccActivation) -> usize {
         let created = object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let (namespace, name) = object.key();
         let mut queue = self.queue();
         queue.push(&namespace, created, &name);
         let place = queue.place(&namespace, created, &name);

@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// One look at a connection that is being deleted.
 pub async fn reconcile(connection: &ThingSpaceConnection, context: &Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let (namespace, name) = connection.key();
     if !connection.finalizers().iter().any(|f| f == DEREGISTER_FINALIZER) {
         context.links.remove(&namespace, &name);
         context.secret_watches.end(&namespace, &name);

@@ -16,16 +16,13 @@ use super::{
     pace::Pace,
     preflight::Facts,
 };
-use crate::thingspace::Client;
+use crate::{cluster::Key, thingspace::Client};
 
 /// Lookups (polls, looks at devices) of one connection at the same time.
 const LOOKUPS: usize = 8;
 
 /// How soon a connection is checked again after a check that failed; doubling from there.
 const SOON: Duration = Duration::from_secs(5);
-
-/// Namespace and name of a connection.
-pub type Key = (String, String);
 
 /// All live connections.
 #[derive(Default)]

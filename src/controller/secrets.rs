@@ -19,8 +19,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{context::Context, links::Key};
-use crate::api::ThingSpaceConnection;
+use super::context::Context;
+use crate::{api::ThingSpaceConnection, cluster::Key};
 
 /// The watches of all connections.
 #[derive(Default)]
@@ -40,7 +40,7 @@ enum Object {
 impl SecretWatches {
     /// Watches what `connection` names now, and no more what it named before.
     pub fn keep(&self, connection: &ThingSpaceConnection, context: &Arc<Context>) {
-        let key = (connection.namespace().unwrap_or_default(), connection.name_any());
+        let key = connection.key();
         let objects = objects(connection);
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if watches.get(&key).is_some_and(|w| w.objects == objects) {

@@ -64,7 +64,7 @@ impl Claim {
     }
 
     fn action(&self) -> Action {
-        let operation = self.object.status.as_ref().and_then(|s| s.operation.as_ref());
+        let operation = self.object.operation();
         operation.map_or(Action::Activate, |o| o.action)
     }
 }

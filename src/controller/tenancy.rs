@@ -17,13 +17,11 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-use super::{
-    context::Context,
-    devices::{Devices, Key},
-};
+use super::{context::Context, devices::Devices};
 use crate::{
     activation::Hold,
     api::{EuiccActivation, ThingSpaceConnection},
+    cluster::Key,
 };
 
 /// Says on a connection with a selector whether namespaces can be read.
@@ -167,7 +165,7 @@ pub fn selector_state(connection: &ThingSpaceConnection, namespaces: &Namespaces
 
 /// What stands against activations of `guest` using the connection.
 pub fn objection(connection: &ThingSpaceConnection, guest: &str, namespaces: &Namespaces) -> Option<Hold> {
-    let (namespace, name) = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let (namespace, name) = connection.key();
     let allowed = connection.spec.allowed_namespaces.as_ref();
     if namespace == guest || allowed.is_some_and(|a| a.names.iter().any(|n| n == guest)) {
         return None;

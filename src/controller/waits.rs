@@ -152,6 +152,6 @@ fn said_already(object: &EuiccActivation) -> bool {
 
 /// Whether what is sent next is an activation: what an account offers says nothing against ending a line.
 fn activates(object: &EuiccActivation) -> bool {
-    let last = object.status.as_ref().and_then(|s| s.operation.as_ref()).map(|o| o.action);
+    let last = object.operation().map(|o| o.action);
     object.metadata.deletion_timestamp.is_none() && last != Some(Action::Deactivate)
 }

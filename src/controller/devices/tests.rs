@@ -85,7 +85,7 @@ fn a_deleted_activation_has_nothing() {
     devices.apply(&first, false);
     let second = object("second", None, "", 6);
     devices.apply(&second, false);
-    assert_eq!(devices.remove(&key(&first)), [key(&second)]);
+    assert_eq!(devices.remove(&first.key()), [second.key()]);
     assert_eq!(devices.conflict(&second, now()), None);
 }
 
@@ -115,7 +115,7 @@ fn what_a_new_list_does_not_hold_is_forgotten() {
     assert!(taken_by(&devices, &second).is_some());
     devices.listing(Some("fleet"));
     devices.apply(&second, false);
-    assert_eq!(devices.listed(Some("fleet")), [key(&second)]);
+    assert_eq!(devices.listed(Some("fleet")), [second.key()]);
     assert_eq!((taken_by(&devices, &second), devices.resting()), (None, 0));
 }
 
@@ -139,6 +139,6 @@ fn what_is_sent_while_a_list_is_read_is_forgotten_like_all_else_that_the_list_do
     devices.listing(None);
     assert_eq!(devices.reserve(&first, now()), Ok(()));
     devices.apply(&second, false);
-    assert_eq!(devices.listed(None), [key(&second)], "it was deleted, and its device is free");
+    assert_eq!(devices.listed(None), [second.key()], "it was deleted, and its device is free");
     assert_eq!(taken_by(&devices, &second), None);
 }
