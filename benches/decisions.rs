@@ -38,7 +38,7 @@ fn stages(n: usize) -> Vec<(&'static str, EuiccActivation, Event)> {
     let operation_id = "0b7f3a1e".to_owned();
     let events = [
         ("look at a new one", Event::Tick),
-        ("claim", Event::Claim { operation_id: operation_id.clone() }),
+        ("claim", Event::Claim { operation_id: operation_id.clone(), generation: 1 }),
         ("accepted", Event::Sent { operation_id, outcome: Outcome::Accepted { request_id: format!("{REQUEST}-{n}") } }),
         ("callback", Event::Callback(Box::new(report(n)))),
         ("look at an active one", Event::Tick),
@@ -64,6 +64,7 @@ fn report(n: usize) -> Report {
         request_id: Some(format!("{REQUEST}-{n}")),
         device_ids: vec![DeviceId { kind: IdKind::Eid, id: format!("{n:032}") }],
         verdict: Verdict::Success,
+        verdict_of_deactivation: Verdict::Failure { code: "Failed".into(), text: "the line is active".into() },
         profile: Profile { state: Some("Active".into()), ..Profile::default() },
     }
 }

@@ -97,7 +97,7 @@ impl Play {
 
     fn after(event: Option<&Event>) -> Self {
         let mut play = Self { object: object(), status: ActivationStatus::default(), now: Timestamp::UNIX_EPOCH };
-        play.feed(&Event::Claim { operation_id: "op".into() });
+        play.feed(&Event::Claim { operation_id: "op".into(), generation: 1 });
         event.into_iter().for_each(|event| play.feed(event));
         play
     }

@@ -61,7 +61,9 @@ pub fn life(object: &EuiccActivation) -> [ActivationStatus; 3] {
     let began = Timestamp::now() - 1.minute();
     let next =
         |status: &ActivationStatus, event: Event| advance(Subject::from(object), status, &event, began, &policy).status;
-    let claimed = next(&object.status.clone().unwrap_or_default(), Event::Claim { operation_id: operation_id.clone() });
+    let generation = object.metadata.generation.expect("a generation");
+    let claim = Event::Claim { operation_id: operation_id.clone(), generation };
+    let claimed = next(&object.status.clone().unwrap_or_default(), claim);
     let outcome = Outcome::Accepted { request_id: request_id.clone() };
     let accepted = next(&claimed, Event::Sent { operation_id, outcome });
     let done = next(&accepted, Event::Callback(Box::new(report(object, Some(request_id)))));
@@ -75,6 +77,7 @@ fn report(object: &EuiccActivation, request_id: Option<String>) -> Report {
         request_id,
         device_ids: with_minted(object),
         verdict: Verdict::Success,
+        verdict_of_deactivation: Verdict::Failure { code: "Failed".into(), text: "the line is active".into() },
         profile: Profile {
             state: text("Active"),
             profile_status: text("ENABLE"),

@@ -31,7 +31,7 @@ impl Machine<'_> {
         if self.status.devices[index].result != DeviceResult::Pending {
             return; // the first final answer stands
         }
-        let verdict = for_action(report, action);
+        let verdict = for_action(report, action, relation);
         match (relation, &verdict) {
             (Relation::Ours, _) => {}
             // However it came about, the line is in the state that was asked for.
@@ -187,11 +187,15 @@ impl Machine<'_> {
 }
 
 /// A success test that knows what was asked for (contract 7.3): a line that is to be deactivated is not to be active.
-fn for_action(report: &Report, action: Action) -> Verdict {
-    let deactive = report.profile.state.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("deactive"));
-    match (action, &report.verdict) {
-        (Action::Deactivate, Verdict::Failure { .. }) if deactive => Verdict::Success,
-        (_, verdict) => verdict.clone(),
+fn for_action(report: &Report, action: Action, relation: Relation) -> Verdict {
+    let stateless = report.profile.state.is_none();
+    match action {
+        Action::Activate => report.verdict.clone(),
+        // The success of the activation, told again, says nothing of the deactivation.
+        Action::Deactivate if report.verdict == Verdict::Success && !(stateless && relation == Relation::Ours) => {
+            Verdict::Warning
+        }
+        Action::Deactivate => report.verdict_of_deactivation.clone(),
     }
 }
 

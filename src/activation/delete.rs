@@ -28,16 +28,23 @@ impl Machine<'_> {
         };
         match (operation.action, operation.state) {
             (Action::Deactivate, OperationState::Succeeded) => self.effects.push(Effect::RemoveFinalizer),
-            (Action::Activate, OperationState::Released) => self.effects.push(Effect::RemoveFinalizer),
+            (Action::Activate, OperationState::TimedOut) => self.look_after_all(
+                "no answer came in time, so the devices are looked at before the resource is let go: lines that are \
+                 active are deactivated",
+            ),
+            (Action::Activate, OperationState::Released | OperationState::Succeeded | OperationState::Failed) => {
+                self.deactivate_or_let_go();
+            }
+            (Action::Activate, OperationState::Unknown) if self.is_told_that_nothing_is_active() => {
+                self.deactivate_or_let_go();
+            }
             // A pending line takes no order (contract 11): an activation under way is first followed to its end.
-            (
-                _,
-                OperationState::Claimed | OperationState::Accepted | OperationState::Unknown | OperationState::Released,
-            )
-            | (Action::Deactivate, _) => self.tick_operation(),
-            (Action::Activate, _) if self.any_active() => self.effects.push(Effect::Queue),
-            (Action::Activate, _) => self.effects.push(Effect::RemoveFinalizer),
+            _ => self.tick_operation(),
         }
+    }
+
+    fn deactivate_or_let_go(&mut self) {
+        self.effects.push(if self.any_active() { Effect::Queue } else { Effect::RemoveFinalizer });
     }
 
     /// When a deleted resource is let go whatever has happened.

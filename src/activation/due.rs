@@ -48,27 +48,36 @@ impl Machine<'_> {
                     self.effects.push(Effect::Poll);
                 }
             }
-            OperationState::Unknown
-                if self.retry_asked() && self.reason() == Some("SubmissionUnknown") && self.is_stalled() =>
-            {
-                self.may_send();
-            }
+            OperationState::Unknown if self.is_told_that_nothing_is_active() => self.may_send(),
             OperationState::Unknown if self.is_past(operation.next_poll_time) => self.effects.push(Effect::Observe),
             OperationState::Released if self.is_past(operation.retry_time.clone()) || self.edited() => self.may_send(),
             OperationState::Failed if self.edited() || self.retry_asked() => self.may_send(),
             // An edit or a retry that was held up has been taken back.
             OperationState::Failed if !self.says_failed() => drop(self.failed()),
             OperationState::TimedOut if self.edited() || self.retry_asked() => {
-                self.status.last_handled_retry = self.subject.retry.map(Into::into);
-                let deadline = Time(self.now + self.result_timeout());
-                if let Some(operation) = &mut self.status.operation {
-                    operation.deadline = Some(deadline);
-                }
-                self.unknown("no answer came in time, so the devices are looked at before anything is sent again");
-                self.effects.push(Effect::Observe);
+                self.look_after_all(
+                    "no answer came in time, so the devices are looked at before anything is sent again",
+                );
             }
             _ => {}
         }
+    }
+
+    /// Looks at the devices of a request that was given up.
+    pub(super) fn look_after_all(&mut self, why: &str) {
+        self.status.last_handled_retry = self.subject.retry.map(Into::into);
+        let deadline = Time(self.now + self.result_timeout());
+        if let Some(operation) = &mut self.status.operation {
+            operation.deadline = Some(deadline);
+        }
+        self.acquit();
+        self.unknown(why);
+        self.effects.push(Effect::Observe);
+    }
+
+    /// A person has been asked, and has answered.
+    pub(super) fn is_told_that_nothing_is_active(&self) -> bool {
+        self.retry_asked() && self.reason() == Some("SubmissionUnknown") && self.is_stalled()
     }
 
     /// Everything that the resource itself can say against sending; the rest is the controller's (connection, limits).

@@ -15,6 +15,8 @@ pub enum Event {
     Claim {
         /// Minted by the claimant.
         operation_id: String,
+        /// Generation of the spec that was found fit to be sent: another one has to be looked at first.
+        generation: i64,
     },
     /// The claimed request came back, one way or the other.
     Sent {
@@ -104,8 +106,10 @@ pub struct Report {
     pub request_id: Option<String>,
     /// The device, with what ThingSpace minted.
     pub device_ids: Vec<DeviceId>,
-    /// What it says.
+    /// What it says of an activation.
     pub verdict: Verdict,
+    /// What it says of a deactivation: the same words, of a line that is not to be active.
+    pub verdict_of_deactivation: Verdict,
     /// What else it says.
     pub profile: Profile,
 }

@@ -101,8 +101,9 @@ impl Machine<'_> {
         }
         self.has_looked();
         for index in self.pending() {
-            if let Some(line) = lines.get(index) {
-                self.settle_by_line(index, line);
+            let refused = self.status.devices[index].fault_code.is_some();
+            if lines.get(index).is_some_and(|line| self.settle_by_line(index, line)) && refused {
+                self.acquit(); // that was why
             }
         }
         self.conclude();
@@ -124,6 +125,14 @@ impl Machine<'_> {
         }
         let settled = self.status.operation.as_ref().and_then(|o| o.first_look.clone());
         match settled {
+            Some(first) if self.had_settled(&first, asked_at) && self.refused_before(&open) => {
+                for index in open {
+                    let device = self.status.devices[index].clone();
+                    let (code, text) = (device.fault_code.unwrap_or_default(), device.fault_text.unwrap_or_default());
+                    self.fail(index, &code, &text);
+                }
+                self.conclude();
+            }
             Some(first) if self.had_settled(&first, asked_at) => self.send_again(),
             Some(_) => self.look_later(self.policy.settle_time, self.policy.settle_time),
             None => {
@@ -131,6 +140,20 @@ impl Machine<'_> {
                 self.waiting_for_the_line();
                 self.look_later(self.policy.settle_time, self.policy.settle_time);
             }
+        }
+    }
+
+    /// Whether ThingSpace has refused the request for the state of a line, and looking has not shown which: the same
+    /// would be refused again.
+    fn refused_before(&self, open: &[usize]) -> bool {
+        open.iter().all(|index| self.status.devices[*index].fault_code.is_some())
+    }
+
+    /// Of several devices one stood in the way of all.
+    pub(super) fn acquit(&mut self) {
+        for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Pending) {
+            device.fault_code = None;
+            device.fault_text = None;
         }
     }
 
@@ -163,6 +186,10 @@ impl Machine<'_> {
             operation.retry_time = Some(now);
             operation.next_poll_time = None;
             operation.tries = 0;
+        }
+        let activates = self.status.operation.as_ref().is_some_and(|o| o.action == Action::Activate);
+        if activates && self.subject.deleted_at.is_some() {
+            return; // what is being deleted is not activated any more
         }
         let message =
             "The devices were looked at twice and nothing has happened to them, so the request is sent once more.";

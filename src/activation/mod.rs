@@ -135,7 +135,7 @@ impl Machine<'_> {
         match event {
             Event::Tick => self.tick(),
             Event::Held(hold) => self.hold(hold),
-            Event::Claim { operation_id } => self.claim(operation_id),
+            Event::Claim { operation_id, generation } => self.claim(operation_id, *generation),
             Event::Sent { operation_id, outcome } => self.sent(operation_id, outcome),
             Event::Callback(report) => self.callback(report),
             // An answer that outlived its question says nothing about the present one.

@@ -12,13 +12,19 @@ use crate::{
 
 /// Longest wait before a request that was not acted on is sent again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30 * 60);
+/// ThingSpace's word for a fault that it does not name (contract 4).
+const UNEXPECTED: &str = "REQUEST_FAILED.UnexpectedError";
 
 impl Machine<'_> {
-    /// Writes the intent, if it is still due: the resource may have changed since it was queued.
-    pub(super) fn claim(&mut self, operation_id: &str) {
+    /// Writes the intent, if it is still due: the resource may have changed since it was queued, and what was found fit
+    /// to be sent is the spec of `generation`.
+    pub(super) fn claim(&mut self, operation_id: &str, generation: i64) {
         let present = self.status.operation.as_ref();
         if present.is_some_and(|o| o.id == operation_id && o.state == OperationState::Claimed) {
             return self.effects.push(Effect::Send); // the write was taken, only its answer was lost
+        }
+        if self.subject.generation != generation {
+            return;
         }
         self.tick();
         let due = self.effects.contains(&Effect::Queue);
@@ -84,6 +90,8 @@ impl Machine<'_> {
         self.status.devices.retain(|d| again || d.result == DeviceResult::Active);
         for device in self.status.devices.iter_mut().filter(|d| d.result != DeviceResult::Deactivated) {
             device.result = DeviceResult::Pending;
+            device.fault_code = None; // of an earlier attempt
+            device.fault_text = None;
         }
     }
 
@@ -102,6 +110,14 @@ impl Machine<'_> {
                 self.status.submissions.pop();
                 self.released("NotSent", message, None);
             }
+            // Contract 4: twice more after a while, and then it is for good.
+            Outcome::Later { code, message, .. } if code.ends_with(UNEXPECTED) => match self.day_is_full() {
+                Some(_) => self.refused(code, message),
+                None => {
+                    let settled = self.after(self.policy.settle_time, 0, self.policy.settle_time);
+                    self.released("RetryLater", &format!("{code}: {message}"), Some(settled));
+                }
+            },
             Outcome::Later { code, message, not_before, throttled } => {
                 if *throttled {
                     self.status.submissions.pop();
@@ -109,6 +125,10 @@ impl Machine<'_> {
                 self.released("RetryLater", &format!("{code}: {message}"), *not_before);
             }
             Outcome::Refused { code, message } if calls_for_a_look(code) => {
+                for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Pending) {
+                    device.fault_code = Some(clean(code));
+                    device.fault_text = Some(clean(message));
+                }
                 self.unknown(&format!("ThingSpace answered {code}: {message}"));
             }
             Outcome::Refused { code, message } => self.refused(code, message),

@@ -63,7 +63,8 @@ impl Play {
     }
 
     fn claim(&mut self, id: &str) -> bool {
-        self.feed(Event::Claim { operation_id: id.into() }).contains(&Effect::Send)
+        let generation = self.object.metadata.generation.unwrap();
+        self.feed(Event::Claim { operation_id: id.into(), generation }).contains(&Effect::Send)
     }
 
     fn sent(&mut self, id: &str, outcome: Outcome) -> Vec<Effect> {
@@ -137,10 +138,15 @@ fn mdn(id: &str) -> DeviceId {
 
 fn callback(request: &str, device: &str, verdict: Verdict) -> Event {
     let state = (verdict == Verdict::Success).then(|| "Active".to_owned());
+    let verdict_of_deactivation = match &verdict {
+        Verdict::Success => failure("Failed"), // the line is active
+        other => other.clone(),
+    };
     Event::Callback(Box::new(Report {
         request_id: Some(request.into()),
         device_ids: vec![eid(device), mdn(&format!("555000111{device}"))],
         verdict,
+        verdict_of_deactivation,
         profile: Profile { state, ..Profile::default() },
     }))
 }
@@ -235,6 +241,7 @@ fn an_odd_identifier_does_not_keep_an_answer_from_being_written() {
         request_id: Some("r".into()),
         device_ids: [eid("1")].into_iter().chain(odd).collect(),
         verdict: Verdict::Success,
+        verdict_of_deactivation: failure("Failed"),
         profile: Profile { state: Some("Active".into()), ..Profile::default() },
     })));
     assert_eq!(play.ready(), ("True", "Activated"));
@@ -390,4 +397,30 @@ fn a_hold_is_said_once() {
     let before = play.status().clone();
     assert!(play.feed(Event::Held(hold)).is_empty());
     assert_eq!(play.status(), &before);
+}
+
+#[test]
+fn an_unexpected_error_is_tried_twice_more_and_then_it_is_final() {
+    let mut play = Play::one();
+    for n in 1..=3 {
+        assert!(play.claim(&n.to_string()), "{n}");
+        let (code, message) = ("UnifiedWebService.REQUEST_FAILED.UnexpectedError".into(), "call support".into());
+        play.sent(&n.to_string(), Outcome::Later { code, message, not_before: None, throttled: false });
+        if n < 3 {
+            assert!(play.tick().is_empty(), "after a while");
+            play.wait_for_wake();
+        }
+    }
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "Refused");
+    assert!(message.contains("UnexpectedError: call support"), "{message}");
+}
+
+#[test]
+fn a_spec_that_was_edited_since_it_was_found_fit_is_not_claimed() {
+    let mut play = Play::one();
+    play.edit("Gold");
+    let event = |generation| Event::Claim { operation_id: "op".into(), generation };
+    assert_eq!(play.look(event(1)), Transition { status: play.status().clone(), effects: vec![], wake_at: None });
+    assert!(play.feed(event(2)).contains(&Effect::Send));
 }

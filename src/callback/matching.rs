@@ -229,7 +229,8 @@ mod tests {
     async fn found(finder: &Finder) -> String {
         let device_ids = vec![DeviceId { kind: IdKind::Imei, id: IMEI.into() }];
         let request_id = Some(REQUEST.into());
-        let report = Report { request_id, device_ids, verdict: Verdict::Success, profile: Profile::default() };
+        let (verdict, verdict_of_deactivation) = (Verdict::Success, Verdict::Success);
+        let report = Report { request_id, device_ids, verdict, verdict_of_deactivation, profile: Profile::default() };
         match finder.find("fleet", "verizon", &report).await.unwrap() {
             Found::Awaiting(object) => object.key().1,
             Found::Done => "done".into(),

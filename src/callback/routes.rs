@@ -127,6 +127,7 @@ fn trace(receiver: &Receiver, object: &EuiccActivation, arrived: SystemTime) {
 
 /// From ThingSpace's words to the state machine's.
 pub(crate) fn report(message: CallbackMessage) -> Report {
+    let verdict_of_deactivation = verdict(message.verdict_of_deactivation());
     let profile = message.profile.unwrap_or_default();
     Report {
         request_id: message.request_id.map(|id| id.as_str().to_owned()),
@@ -135,13 +136,8 @@ pub(crate) fn report(message: CallbackMessage) -> Report {
             .into_iter()
             .filter_map(|i| Some(DeviceId { kind: IdKind::from_wire(&i.kind)?, id: i.id }))
             .collect(),
-        verdict: match message.verdict {
-            thingspace::Verdict::Success => Verdict::Success,
-            thingspace::Verdict::Warning { .. } => Verdict::Warning,
-            thingspace::Verdict::Failure { code, text } => {
-                Verdict::Failure { code: code.map_or_else(|| "Failed".into(), |c| c.raw), text }
-            }
-        },
+        verdict: verdict(message.verdict),
+        verdict_of_deactivation,
         profile: Profile {
             state: profile.state,
             profile_status: profile.profile_status,
@@ -154,5 +150,15 @@ pub(crate) fn report(message: CallbackMessage) -> Report {
             carrier_name: profile.carrier_name,
             profile_role: profile.profile_role,
         },
+    }
+}
+
+fn verdict(verdict: thingspace::Verdict) -> Verdict {
+    match verdict {
+        thingspace::Verdict::Success => Verdict::Success,
+        thingspace::Verdict::Warning { .. } => Verdict::Warning,
+        thingspace::Verdict::Failure { code, text } => {
+            Verdict::Failure { code: code.map_or_else(|| "Failed".into(), |c| c.raw), text }
+        }
     }
 }

@@ -305,7 +305,8 @@ mod tests {
             "spec": {"connectionRef": {"name": "verizon"}, "accountName": "0000123456-00001", "devices": []},
         }))
         .unwrap();
-        let recorded = recorder.record(Arc::new(object), &Event::Claim { operation_id: "o".into() }).await;
+        let recorded =
+            recorder.record(Arc::new(object), &Event::Claim { operation_id: "o".into(), generation: 1 }).await;
         assert!(matches!(recorded, Ok(Recorded::Written(..))), "{recorded:?}");
     }
 

@@ -46,7 +46,8 @@ impl Claim {
         let (recorder, good_for) = (&context.recorder, context.claim_is_fresh);
         let operation_id = Uuid::new_v4().to_string();
         let made = Instant::now();
-        let event = Event::Claim { operation_id: operation_id.clone() };
+        let generation = object.metadata.generation.unwrap_or_default();
+        let event = Event::Claim { operation_id: operation_id.clone(), generation };
         let recorded = match recorder.record(Arc::clone(&object), &event).await {
             // The write may have been taken although its answer was lost: then the claim stands, and is ours.
             Err(RecordError::Api(_)) => match recorder.fresh(&object).await? {

@@ -263,3 +263,37 @@ fn active_line(service_plan: Option<&str>, carrier_name: Option<&str>, owner: Op
     let [service_plan, carrier_name, owner] = [service_plan, carrier_name, owner].map(|text| text.map(str::to_owned));
     Line::Found { state: LineState::Active, device_ids: vec![], service_plan, carrier_name, attempted: false, owner }
 }
+
+fn refused(code: &str) -> Outcome {
+    Outcome::Refused { code: code.into(), message: "the device is suspended".into() }
+}
+
+#[test]
+fn a_refusal_for_the_state_of_a_line_that_stays_is_final() {
+    let mut play = Play::one();
+    assert!(play.claim("1"));
+    play.sent("1", refused("INPUT_INVALID.DeviceState.Invalid"));
+    assert_eq!(play.tick(), [Effect::Observe], "it is looked at first");
+    for _ in 0..2 {
+        assert!(!play.observe(vec![found(LineState::Other)]).contains(&Effect::Queue));
+        play.wait(SignedDuration::from_hours(1));
+    }
+    let (_, reason, message) = play.condition("Stalled").unwrap();
+    assert_eq!(reason, "Refused");
+    let words = "INPUT_INVALID.DeviceState.Invalid: the device is suspended";
+    assert!(message.contains(words), "{message}");
+    assert!(play.tick().is_empty() && !play.claim("2"), "the same would be refused again, three times a day");
+}
+
+#[test]
+fn when_one_device_was_active_already_the_others_are_sent_without_it() {
+    let mut play = Play::with_devices(&["1", "2"]);
+    assert!(play.claim("1"));
+    play.sent("1", refused("REQUEST_FAILED.DeviceAlreadyActive"));
+    let lines = || vec![found(LineState::Active), found(LineState::Inactive)];
+    assert!(!play.observe(lines()).contains(&Effect::Queue));
+    play.wait_for_wake();
+    assert!(play.observe(lines()).contains(&Effect::Queue));
+    assert!(play.claim("2"));
+    assert_eq!(play.status().devices[0].result, DeviceResult::Active);
+}

@@ -63,7 +63,7 @@ fn outcome(n: u8, request: u8) -> Outcome {
 fn event(step: &Step, question: Option<Question>) -> Option<Event> {
     Some(match step {
         Step::Tick => Event::Tick,
-        Step::Claim(id) => Event::Claim { operation_id: format!("op{id}") },
+        Step::Claim(id) => Event::Claim { operation_id: format!("op{id}"), generation: 1 },
         Step::Sent(id, n) => Event::Sent { operation_id: format!("op{id}"), outcome: outcome(*n, *id) },
         Step::Callback { request, device, verdict } => {
             let verdict = match verdict {
@@ -117,7 +117,7 @@ fn run(steps: &[Step], forgetful: bool) -> usize {
                 .status()
                 .operation
                 .as_ref()
-                .is_some_and(|o| matches!(&event, Event::Claim { operation_id } if *operation_id == o.id));
+                .is_some_and(|o| matches!(&event, Event::Claim { operation_id, .. } if *operation_id == o.id));
             if forgetful && is_claim {
                 play.object.status.as_mut().unwrap().operation = None;
             }

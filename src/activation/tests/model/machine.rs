@@ -211,7 +211,7 @@ fn facts(status: &ActivationStatus) -> Facts {
 fn event(said: Said) -> Event {
     match said {
         Said::Tick => Event::Tick,
-        Said::Claim(operation) => Event::Claim { operation_id: operation.to_string() },
+        Said::Claim(operation) => Event::Claim { operation_id: operation.to_string(), generation: 1 },
         Said::Sent(operation, answer) => Event::Sent { operation_id: operation.to_string(), outcome: outcome(answer) },
         Said::Callback { request, verdict } => callback(&name(request), "1", verdict_of(verdict)),
         Said::Polled { asked, progress, line } => {
