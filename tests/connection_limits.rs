@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     connection_support::{QUICK, patch},
-    support::{Controller, LONG, Namespace, Scene, Simulator, eventually, fixtures, holds, why},
+    support::{Controller, HELD, LONG, Namespace, Scene, Simulator, eventually, fixtures, holds, why},
 };
 
 /// Enough to be slowed by the limit for half a minute; `EUICC_LIMIT_TEST=1000/600` takes two.
@@ -146,4 +146,21 @@ async fn a_restart_gives_no_new_burst() {
     let seconds = times.last().unwrap().duration_since(times[0]).as_secs_f64();
     let admitted = 6.0 + seconds * 60.0 * 0.85 / 60.0 + 2.0;
     assert!(posts.len() as f64 <= admitted, "{} in {seconds} seconds, {admitted} at most", posts.len());
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_when_a_result_is_asked_for_is_kept_as_well() {
+    let scene = Scene::start("poll-pause", HELD, &["--poll-after", "1s"]).await;
+    scene.simulator.fault("status:status=429,retry-after=3600,count=1").await;
+    scene.namespace.create(&fixtures::activation("first", 1)).await;
+    scene.namespace.until_reason("first", "AwaitingResult").await;
+    let asked = async || scene.simulator.journal().await.iter().filter(|e| e.path.contains("/requests/")).count();
+    eventually("the result is asked for", LONG, async || asked().await == 1).await;
+    scene.namespace.create(&fixtures::activation("second", 1)).await;
+    let object = scene.namespace.until_reason("second", "RateLimited").await;
+    assert!(why(&object).1.contains("hour"), "{:?}", why(&object));
+    for _ in 0..3 {
+        scene.namespace.touch("first", &scene.controller.admin).await;
+    }
+    assert_eq!((asked().await, scene.simulator.activate_posts().await.len()), (1, 1));
 }

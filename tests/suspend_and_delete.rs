@@ -1,6 +1,6 @@
 //! Suspending holds what is not sent yet; deleting does to the lines what the resource says, and nothing holds it for ever.
 
-use euicc_operator::api::{DeletionPolicy, EuiccActivation, OperationState};
+use euicc_operator::api::{DeletionPolicy, DeviceResult, EuiccActivation, OperationState};
 use serde_json::json;
 
 use crate::support::{
@@ -88,6 +88,29 @@ async fn deleting_deactivates_once_as_the_resource_says_and_waits_for_the_outcom
         assert_eq!((tap.heard(ACTIVATE).len(), lines(&scene, "active").await), (1, 0));
         scene.namespace.until_events("forklift", &["Activated", "Deactivated"]).await;
     }
+}
+
+#[tokio::test]
+async fn the_success_of_the_activation_told_again_lets_nothing_go_that_is_still_billed() {
+    let scene = Scene::start("told-again", HELD, &[]).await;
+    scene.namespace.create(&deactivated(false)).await;
+    let sent = scene.namespace.until_reason("forklift", "AwaitingResult").await;
+    scene.simulator.let_finish().await;
+    scene.namespace.wait("Ready", "euicc/forklift").await;
+    scene.namespace.kubectl(&["delete", "euicc", "forklift", "--wait=false"]).await.success();
+    eventually("the line is being deactivated", LONG, async || deactivate_posts(&scene).await == 1).await;
+    scene.namespace.until_reason("forklift", "AwaitingResult").await;
+
+    let delivered = async || scene.simulator.deliveries().await.iter().filter(|d| d.status == Some(200)).count();
+    let before = delivered().await;
+    scene.simulator.resend(&status(&sent).request_id.unwrap()).await;
+    eventually("it is told again", LONG, async || delivered().await > before).await;
+    let object = scene.namespace.activation("forklift").await;
+    assert_eq!(status(&object).devices[0].result, DeviceResult::Pending);
+    assert!(object.metadata.finalizers.is_some_and(|f| !f.is_empty()));
+    scene.simulator.let_finish().await;
+    gone(&scene.namespace).await;
+    assert_eq!(lines(&scene, "deactive").await, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use euicc_operator::api::{DeviceResult, OperationState};
+use euicc_operator::api::{DeviceResult, EuiccActivation, OperationState};
 use serde_json::Value;
 
 use crate::support::{ACTIVATE, HELD, LONG, QUICK, Scene, eventually, fixtures, holds, state, status, why};
@@ -128,6 +128,25 @@ async fn what_cannot_be_found_out_is_said_with_the_command_that_resolves_it() {
     scene.namespace.obey(&message).await;
     scene.namespace.wait("Ready", "euicc/forklift").await;
     assert_eq!(posts().await, 2);
+}
+
+#[tokio::test]
+async fn a_connection_without_its_secret_does_not_leave_the_reader_in_the_dark() {
+    let scene = Scene::start("no-secret", HELD, &["--settle-time", "1s", "--poll-after", "1s"]).await;
+    scene.namespace.create(&fixtures::activation("accepted", 1)).await;
+    scene.namespace.until_reason("accepted", "AwaitingResult").await;
+    scene.simulator.fault("activate:reset,after").await;
+    scene.namespace.create(&fixtures::activation("unknown", 1)).await;
+    scene.namespace.until_reason("unknown", "SubmissionUnknown").await;
+    scene.namespace.kubectl(&["delete", "secret", "thingspace"]).await.success();
+
+    let stalled = scene.namespace.until("unknown", "Stalled", |o| holds(o, "Stalled")).await;
+    let (reason, message) = why(&stalled);
+    assert!(reason == "SubmissionUnknown" && message.contains("Secret thingspace"), "{reason}: {message}");
+    scene.namespace.obey(&message).await;
+    scene.namespace.until_reason("unknown", "ConnectionNotReady").await;
+    let failed = |o: &EuiccActivation| status(o).last_error.is_some_and(|e| e.message.contains("Secret thingspace"));
+    scene.namespace.until("accepted", "why it cannot be asked for", failed).await;
 }
 
 #[tokio::test]

@@ -12,11 +12,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{args::ControllerArgs, devices::Devices, links::Links, secrets::SecretWatches, tenancy::Namespaces};
 use crate::{
+    activation::Event,
     api::{EuiccActivation, ThingSpaceConnection},
-    cluster::{Clients, Key, Publisher, Recorder},
+    cluster::{Clients, Key, Publisher, Recorded, Recorder},
     telemetry::{Metrics, Telemetry, Traces},
     thingspace::ClientConfig,
 };
+
+/// Longest wait between two tries to record what a background task has learned.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// Shared by reconcilers and background tasks.
 pub struct Context {
@@ -266,6 +270,26 @@ impl Work {
     /// Notes what was written last.
     pub fn wrote(&mut self, object: &EuiccActivation) {
         self.written.clone_from(&object.metadata.resource_version);
+    }
+
+    /// Records what was learned: again and again, for it would have to be asked for anew. `false`: the activation is gone.
+    pub async fn record(&mut self, object: Arc<EuiccActivation>, event: &Event) -> bool {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.context.recorder.record(Arc::clone(&object), event).await {
+                Ok(Recorded::Written(seen, _) | Recorded::Unchanged(seen, _)) => {
+                    self.wrote(&seen);
+                    return true;
+                }
+                Ok(Recorded::Gone) => return false,
+                Err(error) => {
+                    let (namespace, activation) = (&object.metadata.namespace, &object.metadata.name);
+                    tracing::warn!(%error, namespace, activation, "cannot record yet what ThingSpace has answered");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_RETRY);
+        }
     }
 }
 

@@ -16,11 +16,16 @@ use super::{
     pace::Pace,
     preflight::Facts,
 };
-use crate::{cluster::Key, thingspace::Client};
+use crate::{
+    cluster::Key,
+    thingspace::{CallError, Client, ErrorClass},
+};
 
 /// Lookups (polls, looks at devices) of one connection at the same time.
 const LOOKUPS: usize = 8;
 
+/// How long ThingSpace is left alone after "too many requests" without a Retry-After.
+const PAUSE: Duration = Duration::from_secs(10);
 /// How soon a connection is checked again after a check that failed; doubling from there.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -194,6 +199,17 @@ impl Link {
 
     fn checks(&self) -> std::sync::MutexGuard<'_, Checks> {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pauses where ThingSpace asks for it, and says whether for long.
+    pub fn heed(&self, error: &CallError) -> bool {
+        let CallError::Later { code, retry_after, .. } = error else { return false };
+        if code.class != ErrorClass::Other {
+            return false; // about that one request
+        }
+        let pause = retry_after.unwrap_or(PAUSE);
+        self.pace.pause(pause);
+        pause > PAUSE
     }
 
     /// Its next check is due now.

@@ -1,6 +1,6 @@
 //! Asks ThingSpace what became of a request: its status, and the devices themselves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -9,12 +9,15 @@ use super::{activations::Error, context::Context, links::Link, request::ids, ten
 use crate::{
     activation::{Effect, Event, Line, LineState, Progress, Question},
     api::{ActivationStatus, DeviceId, DeviceResult, DeviceStatus, EuiccActivation, IdKind},
-    cluster::Recorded,
     thingspace::{self, CallError, RequestId, RequestProgress, wire::DeviceRecord},
 };
 
-/// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation. `false`: there is nobody to
-/// ask.
+/// How soon ThingSpace may be asked again about an activation that the API server does not have: the watch tells of a
+/// deletion later than a write does.
+const VANISHED: Duration = Duration::from_secs(30);
+
+/// Begins a poll or a look in the background: a slow ThingSpace holds up no reconciliation. `false`: nobody is to be asked
+/// now.
 pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<Context>) -> Result<bool, Error> {
     let status = object.status.clone().unwrap_or_default();
     let Some(question) = Question::about(&status, Timestamp::now()) else { return Ok(true) };
@@ -23,23 +26,30 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
     let own = object.namespace().unwrap_or_default();
     // An accepted request is followed to its end; which connection that is cannot be edited meanwhile.
     let admitted = found.as_ref().is_none_or(|c| tenancy::objection(c, &own, &context.namespaces).is_none());
-    let link = context.links.get(&namespace, &connection).filter(|_| admitted || effect == Effect::Poll);
-    let Some(link) = link else {
-        let message = match found {
-            None => format!("there is no ThingSpaceConnection {connection} in namespace {namespace}"),
-            Some(_) if !admitted => {
-                format!("ThingSpaceConnection {namespace}/{connection} does not admit namespace {own}")
-            }
-            Some(_) => return Ok(false),
-        };
-        context.recorder.record(Arc::clone(object), &Event::LookFailed { question, message }).await?;
-        return Ok(true);
+    let link = context.links.find(&namespace, &connection).filter(|_| admitted || effect == Effect::Poll);
+    let link = match (link, found) {
+        (Some(Ok(link)), _) => Ok(link),
+        (Some(Err(why)), _) => Err(format!("ThingSpaceConnection {namespace}/{connection} is not ready: {why}")),
+        (None, None) => Err(format!("there is no ThingSpaceConnection {connection} in namespace {namespace}")),
+        (None, Some(_)) if admitted => return Ok(false), // it is just being looked at
+        (None, Some(_)) => Err(format!("ThingSpaceConnection {namespace}/{connection} does not admit namespace {own}")),
+    };
+    let link = match link {
+        Ok(link) if link.pace.is_pausing() => return Ok(false),
+        Ok(link) => link,
+        Err(message) => {
+            context.recorder.record(Arc::clone(object), &Event::LookFailed { question, message }).await?;
+            return Ok(true);
+        }
     };
     let Some(mut work) = context.begin(object) else { return Ok(true) };
     let (object, context) = (Arc::clone(object), Arc::clone(context));
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
-        let Ok(_permit) = link.lookups.acquire().await else { return };
+        let Ok(permit) = link.lookups.acquire().await else { return };
+        if context.stop.is_cancelled() || link.pace.is_pausing() {
+            return; // it has waited long
+        }
         // When its turn has come: what was seen is no older than that.
         let question = Question { asked_at: Timestamp::now(), ..question };
         let asking = async {
@@ -58,15 +68,18 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
             }
         };
         let found = context.traces.during(&question.operation_id, asking).await;
-        let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
-        match context.recorder.record(Arc::clone(&object), &event).await {
-            Ok(Recorded::Written(written, _)) => work.wrote(&written),
-            Ok(_) => {}
-            Err(error) => {
-                let (namespace, activation) = (&object.metadata.namespace, &object.metadata.name);
-                tracing::warn!(%error, namespace, activation, "cannot record a lookup");
-            }
+        drop(permit);
+        if let Err(error) = &found {
+            link.heed(error);
         }
+        let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
+        // ThingSpace is not asked again before its answer is recorded; the next leader asks anew.
+        let recorded = async {
+            if !work.record(object, &event).await {
+                tokio::time::sleep(VANISHED).await;
+            }
+        };
+        context.stop.run_until_cancelled(recorded).await;
     });
     Ok(true)
 }

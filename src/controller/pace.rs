@@ -83,6 +83,11 @@ impl Pace {
         pause + self.period.saturating_mul(behind)
     }
 
+    /// Whether ThingSpace has asked to be left alone for now.
+    pub fn is_pausing(&self) -> bool {
+        self.pausing_until().is_some()
+    }
+
     fn pausing_until(&self) -> Option<Instant> {
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         not_before.filter(|until| *until > Instant::now())

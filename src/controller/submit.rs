@@ -21,11 +21,6 @@ use crate::{
     thingspace::{self, CallError, ErrorClass, NotSent, RequestId},
 };
 
-/// How long ThingSpace is left alone after "too many requests" without a Retry-After.
-const PAUSE: Duration = Duration::from_secs(10);
-/// Longest wait between two tries to record an outcome.
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
-
 /// Proof that the intent has been written: made by a successful write only, and used up by sending.
 struct Claim {
     object: Arc<EuiccActivation>,
@@ -42,7 +37,11 @@ impl thingspace::Claim for Claim {
 
 impl Claim {
     /// Writes the intent. `None`: it is not due any more, or another claim was faster.
-    async fn write(context: &Context, object: Arc<EuiccActivation>) -> Result<Option<Self>, RecordError> {
+    async fn write(
+        context: &Context,
+        object: Arc<EuiccActivation>,
+        work: &mut Work,
+    ) -> Result<Option<Self>, RecordError> {
         let (recorder, good_for) = (&context.recorder, context.claim_is_fresh);
         let operation_id = Uuid::new_v4().to_string();
         let made = Instant::now();
@@ -60,7 +59,12 @@ impl Claim {
             Recorded::Written(object, t) | Recorded::Unchanged(object, t) if t.effects.contains(&Effect::Send) => {
                 Some(Self { object, operation_id, made, good_for })
             }
-            _ => None,
+            // What is due of it is seen in the version that stood against the claim.
+            Recorded::Written(object, _) | Recorded::Unchanged(object, _) => {
+                work.wrote(&object);
+                None
+            }
+            Recorded::Gone => None,
         })
     }
 
@@ -82,7 +86,7 @@ pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Cont
     if context.devices.reserve(&object, Timestamp::now()).is_err() {
         return;
     }
-    let claim = match Claim::write(context, object).await {
+    let claim = match Claim::write(context, object, &mut work).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return,
         Err(error) => {
@@ -100,19 +104,20 @@ pub async fn submit(namespace: &str, name: &str, link: &Link, context: &Arc<Cont
     let answer = context.traces.during(&operation_id, sending).await;
     react(&answer, link, context);
     let event = Event::Sent { operation_id, outcome: outcome(answer) };
-    record(object, &event, context, &mut work).await;
+    if !work.record(object, &event).await {
+        tracing::warn!(
+            namespace,
+            activation = name,
+            "the activation was deleted while it was being sent: its lines may become active"
+        );
+    }
 }
 
 /// What one answer says about the connection as a whole.
 fn react(answer: &Result<RequestId, CallError>, link: &Link, context: &Context) {
     match answer {
-        Err(CallError::Later { code, retry_after, .. }) if code.class == ErrorClass::Other => {
-            link.pace.pause(retry_after.unwrap_or(PAUSE));
-            // Those who wait may want to say so.
-            if retry_after.is_some_and(|pause| pause > PAUSE) {
-                context.trigger_all_of(&link.namespace, &link.name);
-            }
-        }
+        // Those who wait may want to say so.
+        Err(error) if link.heed(error) => context.trigger_all_of(&link.namespace, &link.name),
         Err(CallError::NotSent { cause: NotSent::Credentials(problem) }) => {
             let why = problem.to_string();
             link.checked(Readiness::Not(format!("{}.", why.trim_end_matches('.'))), None);
@@ -139,30 +144,5 @@ fn outcome(answer: Result<RequestId, CallError>) -> Outcome {
             message,
         },
         Err(CallError::Unknown { cause }) => Outcome::Unknown { message: cause },
-    }
-}
-
-/// Records what came of a submission: again and again, for the answer comes only once.
-async fn record(object: Arc<EuiccActivation>, event: &Event, context: &Context, work: &mut Work) {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match context.recorder.record(Arc::clone(&object), event).await {
-            Ok(Recorded::Written(written, _)) => return work.wrote(&written),
-            Ok(Recorded::Unchanged(seen, _)) => return work.wrote(&seen),
-            Ok(Recorded::Gone) => {
-                tracing::warn!(
-                    namespace = object.metadata.namespace,
-                    activation = object.metadata.name,
-                    "the activation was deleted while it was being sent: its lines may become active"
-                );
-                return;
-            }
-            Err(error) => {
-                let (namespace, activation) = (&object.metadata.namespace, &object.metadata.name);
-                tracing::warn!(%error, namespace, activation, "cannot record an outcome yet");
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_RETRY);
     }
 }
