@@ -2,7 +2,6 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::*;
@@ -95,54 +94,4 @@ async fn apply(own: &ControlPlane, yaml: &str) {
         if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
     })
     .await;
-}
-
-/// Reads everything, and writes what `writes` lists.
-fn rights(writes: &str) -> String {
-    format!(
-        r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: operator}}
-rules:
-- {{apiGroups: ["", euicc-operator.io], resources: ["*"], verbs: [get, list, watch]}}
-- {{apiGroups: ["", events.k8s.io, euicc-operator.io], resources: [{writes}], verbs: [create, update, patch]}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: operator}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: operator}}
-subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: operator}}]
-"#
-    )
-}
-
-#[tokio::test]
-async fn an_answer_that_cannot_be_recorded_is_not_asked_for_again_and_again() {
-    let mut scene = Scene::start("unrecorded", HELD, &[]).await;
-    scene.controller.process.kill().await;
-    let others = "events, secrets, thingspaceconnections/status";
-    scene.namespace.apply(&rights(&format!("{others}, euiccactivations/status"))).await;
-    let mut kubeconfig: Value =
-        serde_yaml_ng::from_str(&fs::read_to_string(&scene.namespace.cluster.kubeconfig).unwrap()).unwrap();
-    kubeconfig["users"][0]["user"]["as"] = "operator".into();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), kubeconfig.to_string()).unwrap();
-    let mut command = operator();
-    command.env("KUBECONFIG", file.path()).args(["controller", "--watch-namespace", &scene.namespace.name]);
-    let controller = Controller::start_as(&mut command, &["--poll-after", "1s"]).await;
-    scene.namespace.create(&fixtures::activation("forklift", 1)).await;
-    scene.namespace.until_reason("forklift", "AwaitingResult").await;
-
-    scene.namespace.apply(&rights(others)).await;
-    let refusals = || controller.process.output().matches("cannot record yet what ThingSpace has answered").count();
-    eventually("its answer is refused", LONG, async || refusals() >= 1).await;
-    scene.simulator.clear_journal().await;
-    eventually("and refused again", LONG, async || refusals() >= 6).await;
-    let asked = scene.simulator.journal().await.iter().filter(|e| e.direction == "in").count();
-    assert_eq!(asked, 0, "the answer is there, and only to be written");
-    scene.namespace.apply(&rights(&format!("{others}, euiccactivations/status"))).await;
-    scene.simulator.let_finish().await;
-    scene.namespace.wait("Ready", "euicc/forklift").await;
-    assert_eq!(scene.simulator.activate_posts().await.len(), 0, "nothing is sent again");
 }

@@ -26,6 +26,7 @@ mod crds;
 mod docs;
 mod editing;
 mod failing;
+mod few_rights;
 mod gitops_apply;
 mod gitops_health;
 mod image;

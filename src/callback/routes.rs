@@ -70,7 +70,9 @@ async fn receive(
 async fn answer(receiver: &Receiver, namespace: &str, connection: &str, body: &[u8]) -> Outcome {
     let arrived = SystemTime::now();
     let Ok(message) = CallbackMessage::parse(body) else { return (outcome::UNREADABLE, StatusCode::BAD_REQUEST) };
-    let Some(callback) = receiver.cache.callback_of(namespace, connection) else { return UNAUTHORIZED };
+    let Some(callback) = receiver.cache.callback_of(namespace, connection) else {
+        return if receiver.cache.knows_connections() { UNAUTHORIZED } else { UNAVAILABLE };
+    };
     let secret = &callback.credentials_secret_ref.name;
     match receiver.authenticator.admits(namespace, secret, &message.credentials).await {
         Ok(true) => {}

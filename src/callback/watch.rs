@@ -26,16 +26,57 @@ use crate::{
 pub struct Cache {
     index: Arc<RwLock<Index>>,
     connections: Arc<RwLock<std::collections::HashMap<Key, Option<Callback>>>>,
-    listed: Arc<Listed>,
-    /// Watches of activations that are interrupted: what they show may be old.
-    interrupted: Arc<AtomicUsize>,
+    behind: Arc<Behind>,
 }
 
-struct Listed(watch::Sender<usize>);
+/// Which watches do not tell.
+struct Behind {
+    /// Watches that have listed all once, or could not.
+    tried: watch::Sender<usize>,
+    /// Watches of activations that have not listed all yet, or are interrupted: what they show may be old.
+    activations: AtomicUsize,
+    /// The same of connections.
+    connections: AtomicUsize,
+}
 
-impl Default for Listed {
+impl Default for Behind {
     fn default() -> Self {
-        Self(watch::Sender::new(0))
+        Self { tried: watch::Sender::new(0), activations: AtomicUsize::new(0), connections: AtomicUsize::new(0) }
+    }
+}
+
+/// One watch's part in that.
+struct Standing {
+    behind: Arc<Behind>,
+    counter: fn(&Behind) -> &AtomicUsize,
+    is_behind: bool,
+    has_listed: bool,
+    has_tried: bool,
+}
+
+impl Standing {
+    fn new(cache: &Cache, counter: fn(&Behind) -> &AtomicUsize) -> Self {
+        counter(&cache.behind).fetch_add(1, Ordering::Relaxed);
+        let behind = Arc::clone(&cache.behind);
+        Self { behind, counter, is_behind: true, has_listed: false, has_tried: false }
+    }
+
+    /// Takes note of what the watch says, after it has been taken in.
+    fn note(&mut self, fails: bool, lists: bool) {
+        self.has_listed |= lists;
+        let is_behind = fails || !self.has_listed;
+        if self.is_behind != is_behind {
+            self.is_behind = is_behind;
+            let counter = (self.counter)(&self.behind);
+            let _ = match is_behind {
+                true => counter.fetch_add(1, Ordering::Relaxed),
+                false => counter.fetch_sub(1, Ordering::Relaxed),
+            };
+        }
+        if (fails || lists) && !self.has_tried {
+            self.has_tried = true;
+            self.behind.tried.send_modify(|n| *n += 1);
+        }
     }
 }
 
@@ -55,16 +96,21 @@ impl Cache {
         connections.get(&(namespace.to_owned(), connection.to_owned())).cloned().flatten()
     }
 
-    /// Whether the watches are being served, so that what is not here is, but for a moment, nowhere.
+    /// Whether the watches of activations are being served, so that what is not here is, but for a moment, nowhere.
     pub fn is_fresh(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed) == 0
+        self.behind.activations.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns when everything has been listed once.
+    /// Whether those of connections are.
+    pub fn knows_connections(&self) -> bool {
+        self.behind.connections.load(Ordering::Relaxed) == 0
+    }
+
+    /// Returns when everything has been listed once, but for what cannot be: one namespace holds up no other.
     pub async fn ready(&self, namespaces: &[Option<String>]) {
         let wanted = 2 * namespaces.len();
-        let mut listed = self.listed.0.subscribe();
-        let _ = listed.wait_for(|n| *n >= wanted).await;
+        let mut tried = self.behind.tried.subscribe();
+        let _ = tried.wait_for(|n| *n >= wanted).await;
     }
 }
 
@@ -86,7 +132,7 @@ impl Collector for IndexSize {
             "Activations that callbacks can be matched with",
             None,
         )?;
-        let interrupted = ConstGauge::new(self.0.interrupted.load(Ordering::Relaxed) as u64);
+        let interrupted = ConstGauge::new(self.0.behind.activations.load(Ordering::Relaxed) as u64);
         interrupted.show(
             &mut to,
             "euicc_callback_watches_interrupted",
@@ -106,54 +152,47 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
         };
         let (one, two) = (stop.clone(), stop.clone());
         let (first, second) = (cache.clone(), cache.clone());
+        let (one_standing, other_standing) =
+            (Standing::new(cache, |behind| &behind.activations), Standing::new(cache, |behind| &behind.connections));
         let namespace = namespace.clone();
         tasks.spawn(async move {
-            one.run_until_cancelled(watch_activations(activations, namespace, first)).await;
+            one.run_until_cancelled(watch_activations(activations, namespace, first, one_standing)).await;
         });
         tasks.spawn(async move {
-            two.run_until_cancelled(watch_connections(connections, second)).await;
+            two.run_until_cancelled(watch_connections(connections, second, other_standing)).await;
         });
     }
     tasks
 }
 
-async fn watch_activations(api: Api<Lean>, namespace: Option<String>, cache: Cache) {
+async fn watch_activations(api: Api<Lean>, namespace: Option<String>, cache: Cache, mut standing: Standing) {
     let config = watcher::Config::default().page_size(PAGE);
     let mut events = std::pin::pin!(watcher(api, config).default_backoff().map_ok(read));
-    let mut interrupted = false;
     while let Some(event) = events.next().await {
-        if interrupted != event.is_err() {
-            interrupted = event.is_err();
-            let _ = if interrupted {
-                cache.interrupted.fetch_add(1, Ordering::Relaxed)
-            } else {
-                cache.interrupted.fetch_sub(1, Ordering::Relaxed)
-            };
-        }
+        let (fails, lists) = (event.is_err(), matches!(event, Ok(Event::InitDone)));
         match event {
             Ok(Event::Apply(object) | Event::InitApply(object)) => cache.index_mut().apply(trimmed(object)),
             Ok(Event::Delete(object)) => cache.index_mut().remove(&object.key()),
             Ok(Event::Init) => cache.index_mut().listing(namespace.as_deref()),
-            Ok(Event::InitDone) => {
-                cache.index_mut().listed(namespace.as_deref());
-                cache.listed.0.send_modify(|n| *n += 1);
-            }
+            Ok(Event::InitDone) => cache.index_mut().listed(namespace.as_deref()),
             Err(error) => warn(&error),
         }
+        standing.note(fails, lists);
     }
 }
 
-async fn watch_connections(api: Api<ThingSpaceConnection>, cache: Cache) {
+async fn watch_connections(api: Api<ThingSpaceConnection>, cache: Cache, mut standing: Standing) {
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     while let Some(event) = events.next().await {
+        let (fails, lists) = (event.is_err(), matches!(event, Ok(Event::InitDone)));
         let connections = || cache.connections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
             Ok(Event::Apply(c) | Event::InitApply(c)) => drop(connections().insert(c.key(), c.spec.callback)),
             Ok(Event::Delete(c)) => drop(connections().remove(&c.key())),
-            Ok(Event::Init) => {}
-            Ok(Event::InitDone) => cache.listed.0.send_modify(|n| *n += 1),
+            Ok(Event::Init | Event::InitDone) => {}
             Err(error) => warn(&error),
         }
+        standing.note(fails, lists);
     }
 }
 

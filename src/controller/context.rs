@@ -10,7 +10,10 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{args::ControllerArgs, devices::Devices, links::Links, secrets::SecretWatches, tenancy::Namespaces};
+use super::{
+    args::ControllerArgs, devices::Devices, links::Links, secrets::SecretWatches, tenancy::Namespaces,
+    unlisted::Unlisted,
+};
 use crate::{
     activation::Event,
     api::{EuiccActivation, ThingSpaceConnection},
@@ -32,6 +35,7 @@ pub struct Context {
     pub links: Links,
     pub secret_watches: SecretWatches,
     pub namespaces: Namespaces,
+    pub unlisted: Unlisted,
     /// Held by whoever counts a login.
     pub logins: Arc<tokio::sync::Mutex<()>>,
     pub devices: Devices,
@@ -92,6 +96,7 @@ impl Context {
             links: Links::default(),
             secret_watches: SecretWatches::default(),
             namespaces: Namespaces::default(),
+            unlisted: Unlisted::default(),
             logins: Arc::default(),
             devices: Devices::default(),
             client_config: args.client_config(),
@@ -170,6 +175,11 @@ impl Context {
             let own = o.metadata.namespace.as_deref();
             namespace.is_none_or(|n| own == Some(n)) && own != Some(o.connection_key().0.as_str())
         });
+    }
+
+    /// Has all activations reconciled that are not at their end.
+    pub fn trigger_all(&self) {
+        self.trigger_open(|_| true);
     }
 
     fn trigger_open(&self, wanted: impl Fn(&EuiccActivation) -> bool) {

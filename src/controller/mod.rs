@@ -32,6 +32,7 @@ mod secrets;
 mod streams;
 mod submit;
 mod tenancy;
+mod unlisted;
 mod waits;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     activations, connections,
     context::{Context, Watched},
+    unlisted::Kind,
 };
 use crate::{
     api::{EuiccActivation, ThingSpaceConnection},
@@ -44,7 +45,7 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
             context.add_connections(connections.watched());
             context.add_activations(activations.watched());
             listed.push(activations.listed.clone());
-            known.push(connections.listed.clone());
+            known.push(connections.tried.clone());
             (connections, activations)
         })
         .collect();
@@ -52,16 +53,16 @@ pub async fn run(context: Arc<Context>, namespaces: &[Option<String>], stop: &Ca
         let known = all_of(known.clone());
         let (first, second) = (Arc::clone(&context), Arc::clone(&context));
         let end = stop.clone();
-        let hooks = Hooks { before: |_, _, _| true, after: connections::seen };
+        let hooks = Hooks { kind: Kind::Connections, before: |_, _, _| true, after: connections::seen };
         let connections = connections.run("thingspaceconnection", connections::reconcile, hooks, first, end.clone());
         all.push(tokio::spawn(connections));
         all.push(tokio::spawn(async move {
-            // Whether a connection exists, in whichever namespace, cannot be said before they are listed.
+            // Whether a connection exists, in whichever namespace, cannot be said before they are listed, or cannot be.
             tokio::select! {
                 () = end.cancelled() => return,
                 () = known => {}
             }
-            let hooks = Hooks { before: activations::seen, after: activations::let_go };
+            let hooks = Hooks { kind: Kind::Activations, before: activations::seen, after: activations::let_go };
             activations.run("euiccactivation", activations::reconcile, hooks, second, end).await;
         }));
     }
@@ -82,6 +83,7 @@ async fn all_of(tokens: Vec<CancellationToken>) {
 
 /// What else a watch's events are for.
 struct Hooks<K> {
+    kind: Kind,
     /// Called before the store has an event. Says whether the object is to be in the store, and reconciled.
     before: fn(&watcher::Event<K>, Option<&str>, &Context) -> bool,
     /// Called when it has it.
@@ -99,6 +101,8 @@ where
     store: Store<K>,
     /// Cancelled when everything has been listed once. (The store's own waiting wakes one waiter only.)
     listed: CancellationToken,
+    /// Cancelled when it has been listed, or could not be.
+    tried: CancellationToken,
     writer: reflector::store::Writer<K>,
     trigger: mpsc::UnboundedSender<ObjectRef<K>>,
     triggered: mpsc::UnboundedReceiver<ObjectRef<K>>,
@@ -122,7 +126,8 @@ where
         };
         let (store, writer) = reflector::store();
         let (trigger, triggered) = mpsc::unbounded_channel();
-        Self { api, namespace, store, listed: CancellationToken::new(), writer, trigger, triggered }
+        let (listed, tried) = (CancellationToken::new(), CancellationToken::new());
+        Self { api, namespace, store, listed, tried, writer, trigger, triggered }
     }
 
     fn watched(&self) -> Watched<K> {
@@ -140,10 +145,11 @@ where
         F: Future<Output = Result<Action, E>> + Send + 'static,
         E: std::error::Error + Send + 'static,
     {
-        let Self { api, namespace, store, writer, listed, mut triggered, .. } = self;
-        let (keeping, watching) = (Arc::clone(&context), Arc::clone(&context));
-        let scope = namespace.clone();
-        let complete = listed.clone();
+        let Self { api, namespace, store, writer, listed, tried, mut triggered, .. } = self;
+        let (keeping, watching, failing) = (Arc::clone(&context), Arc::clone(&context), Arc::clone(&context));
+        let (scope, unlisted) = (namespace.clone(), namespace.clone());
+        let (complete, not_yet) = (listed.clone(), listed.clone());
+        let (tried_well, tried_in_vain) = (tried.clone(), tried);
         let workqueue = context.metrics.workqueues().queue(controller, CONCURRENCY);
         let (queued, begun) = (Arc::clone(&workqueue), Arc::clone(&workqueue));
         let changed = watcher(api, watcher::Config::default().page_size(PAGE))
@@ -159,10 +165,20 @@ where
                 (hooks.after)(event, namespace.as_deref(), &watching);
                 if matches!(event, watcher::Event::InitDone) {
                     complete.cancel();
+                    tried_well.cancel();
+                    if watching.unlisted.remove(hooks.kind, namespace.as_deref()) {
+                        watching.trigger_all();
+                    }
                 }
             })
             .touched_objects()
-            .inspect_err(move |error| tracing::warn!(%error, controller, "a watch was interrupted and is resumed"))
+            .inspect_err(move |error| {
+                tracing::warn!(%error, controller, namespace = unlisted, "a watch was interrupted and is resumed");
+                tried_in_vain.cancel();
+                if !not_yet.is_cancelled() && failing.unlisted.add(hooks.kind, unlisted.as_deref(), error) {
+                    failing.trigger_all();
+                }
+            })
             .filter_map(|found| std::future::ready(found.ok().map(|object| ObjectRef::from_obj(&object))));
         let asked = stream::poll_fn(move |cx| triggered.poll_recv(cx));
         let queue = stream::select(changed, asked)

@@ -47,6 +47,9 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     let (namespace, connection) = object.connection_key();
     let named = if namespace == own { connection.clone() } else { format!("{namespace}/{connection}") };
     let Some(found) = context.connection(&namespace, &connection) else {
+        if let Some(why) = context.unlisted.connections_of(&namespace) {
+            return not_listed(&why);
+        }
         let message = match context.is_watched(&namespace) {
             true => format!(
                 "There is no ThingSpaceConnection {connection} in namespace {namespace}; the activation is sent as soon as there is one."
@@ -71,6 +74,9 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     }
     if let Some(conflict) = context.devices.conflict(object, Timestamp::now()) {
         return conflicting(conflict, object, context);
+    }
+    if let Some(why) = context.unlisted.activations() {
+        return not_listed(&why);
     }
     let not_ready = |why: &str| {
         let message = format!(
@@ -97,6 +103,12 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
         Some(hold) => Waits::For(hold),
         None => Waits::ForNothing(link),
     }
+}
+
+fn not_listed(why: &str) -> Waits {
+    let message =
+        format!("{why} Nothing is sent before it is known which devices others have; it goes on by itself then.");
+    Waits::For(Hold { reason: "NamespaceNotListed", message, stalled: false })
 }
 
 fn conflicting(conflict: Conflict, object: &EuiccActivation, context: &Context) -> Waits {
