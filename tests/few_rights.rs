@@ -80,7 +80,7 @@ async fn an_answer_that_cannot_be_recorded_is_not_asked_for_again_and_again() {
 #[tokio::test]
 async fn a_namespace_that_cannot_be_listed_holds_up_no_answer_and_is_named() {
     let mut scene = Scene::start("listed", HELD, &[]).await;
-    let other = Namespace::new("unlisted").await;
+    let other = Namespace::new("and-unlisted").await;
     scene.namespace.create(&fixtures::activation("sent", 1)).await;
     scene.namespace.until_reason("sent", "AwaitingResult").await;
     scene.controller.process.kill().await;

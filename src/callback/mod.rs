@@ -46,7 +46,7 @@ pub async fn run(args: CallbackArgs, stop: CancellationToken) -> anyhow::Result<
     let namespaces = args.namespaces();
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
+        () = wait_for_crds(&clients.calls, &namespaces, &readiness) => {}
     }
     let tasks = TaskTracker::new();
     let publisher = Publisher::new(clients.calls.clone(), "euicc-operator", instance, tasks.clone());

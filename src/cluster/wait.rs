@@ -13,13 +13,14 @@ use crate::{
 
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Returns when both kinds are served; until then `/readyz` says what is missing and what to do.
-pub async fn wait_for_crds(client: &Client, namespace: Option<&str>, readiness: &Readiness) {
-    wait_for::<EuiccActivation>(client, namespace, readiness).await;
-    wait_for::<ThingSpaceConnection>(client, namespace, readiness).await;
+/// Returns when both kinds are served, as one of the namespaces shows; until then `/readyz` says what is missing and what
+/// to do.
+pub async fn wait_for_crds(client: &Client, namespaces: &[Option<String>], readiness: &Readiness) {
+    wait_for::<EuiccActivation>(client, namespaces, readiness).await;
+    wait_for::<ThingSpaceConnection>(client, namespaces, readiness).await;
 }
 
-async fn wait_for<K>(client: &Client, namespace: Option<&str>, readiness: &Readiness)
+async fn wait_for<K>(client: &Client, namespaces: &[Option<String>], readiness: &Readiness)
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
         + CustomResourceExt
@@ -27,11 +28,12 @@ where
         + std::fmt::Debug
         + DeserializeOwned,
 {
-    let api: Api<K> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    loop {
+    // One that may not be listed says nothing of the others.
+    for namespace in namespaces.iter().cycle() {
+        let api: Api<K> = match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
         let why = match api.list_metadata(&ListParams::default().limit(1)).await {
             Ok(_) => return,
             Err(kube::Error::Api(status)) if status.code == 404 => format!(

@@ -62,7 +62,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
     let namespaces = args.namespaces();
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        () = wait_for_crds(&clients.calls, namespaces[0].as_deref(), &readiness) => {}
+        () = wait_for_crds(&clients.calls, &namespaces, &readiness) => {}
     }
     let tasks = TaskTracker::new();
     let leadership = leader::campaign(&args, &clients, &instance, &readiness, &metrics, &stop).await;
