@@ -83,3 +83,22 @@ async fn of_many_created_in_the_same_instant_one_is_sent_and_the_next_when_it_is
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_resource_that_is_replaced_while_it_is_being_sent_waits_for_that_request() {
+    let scene = Scene::start("replaced", QUICK, &[]).await;
+    scene.simulator.fault("activate:delay=10m,count=1").await;
+    let manifest = fixtures::yaml(&fixtures::activation("forklift", 1));
+    scene.namespace.apply(&manifest).await;
+    eventually("it is being sent", LONG, async || scene.simulator.activate_posts().await.len() == 1).await;
+    scene.namespace.kubectl_with(&["replace", "--force", "-f", "-"], &manifest).await.success();
+    let held = scene.namespace.until_reason("forklift", "DeviceConflict").await;
+    assert!(why(&held).1.contains("still on its way"), "{:?}", why(&held));
+    assert_eq!(scene.simulator.activate_posts().await.len(), 1, "two at once would be two bills");
+
+    scene.simulator.advance(600).await;
+    ready(&scene, "forklift").await;
+    let devices = scene.simulator.devices().await;
+    let activations: u64 = devices.as_array().unwrap().iter().filter_map(|d| d["activations"].as_u64()).sum();
+    assert_eq!(activations, 1, "{devices}");
+}

@@ -307,7 +307,7 @@ impl Drop for Work {
     fn drop(&mut self) {
         let uid = self.object.metadata.uid.clone().unwrap_or_default();
         let key = self.object.key();
-        self.context.devices.settle(&self.object, self.written.as_deref());
+        let freed = self.context.devices.settle(&self.object, self.written.as_deref());
         let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
         // What the cache has let go of meanwhile does not come back; see `let_go`.
         let cached = self.context.activation(&key.0, &key.1).is_some();
@@ -317,5 +317,6 @@ impl Drop for Work {
         };
         drop(busy);
         self.context.trigger(&key);
+        freed.iter().for_each(|key| self.context.trigger(key));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::context::is_older;
+use super::{context::is_older, departed::Departed};
 use crate::{
     activation::{POSTS_A_DAY, in_the_last_day},
     api::{DeviceId, DeviceResult, DeviceStatus, EuiccActivation, OperationState},
@@ -26,6 +26,7 @@ struct Book {
     by_device: ByDevice,
     connections: HashSet<Arc<Key>>,
     lists: Lists,
+    departed: Departed,
 }
 
 struct Entry {
@@ -53,8 +54,8 @@ struct Held {
 #[derive(Clone, Debug, PartialEq)]
 enum Reserved {
     No,
-    /// It is being sent.
-    Now,
+    /// The one with this uid is being sent.
+    Now(Box<str>),
     /// It has been, and this version of it says so.
     Until(Box<str>),
 }
@@ -75,6 +76,11 @@ pub enum Conflict {
         device: DeviceId,
         /// When the oldest of them no longer counts.
         free_at: Timestamp,
+    },
+    /// A request for it is on its way, of an activation that is deleted meanwhile.
+    StillOnItsWay {
+        /// The device.
+        device: DeviceId,
     },
 }
 
@@ -107,8 +113,13 @@ impl Devices {
     /// Forgets an activation that is gone. Returns those who may have waited for its devices.
     pub fn remove(&self, key: &Key) -> Vec<Key> {
         let mut book = self.book();
-        let gone = book.remove(key);
-        book.others_with(key, gone.iter().flat_map(|e| &e.devices).map(|d| &*d.id))
+        let Some(gone) = book.remove(key) else { return Vec::new() };
+        let ids: Vec<_> = gone.devices.iter().map(|d| Arc::clone(&d.id)).collect();
+        book.departed.add(&ids, &gone.submissions);
+        if let Reserved::Now(uid) = gone.reserved {
+            book.departed.hold(uid, &ids);
+        }
+        book.others_with(key, ids.iter().map(|id| &**id))
     }
 
     /// A list of a namespace (`None`: of all) begins.
@@ -173,7 +184,7 @@ impl Devices {
             return Err(conflict);
         }
         let key = object.key();
-        let mut entry = Entry { reserved: Reserved::Now, ..book.read(object) };
+        let mut entry = Entry { reserved: Reserved::Now(uid(object).into()), ..book.read(object) };
         if let Some(before) = book.remove(&key) {
             entry.seen = before.seen; // by a list, which this is none of
         }
@@ -181,14 +192,22 @@ impl Devices {
         Ok(())
     }
 
-    /// The sending is over; from `version` on the watch shows how. `None`: nothing was written.
-    pub fn settle(&self, object: &EuiccActivation, version: Option<&str>) {
-        if let Some(entry) = self.book().entries.get_mut(&object.key())
-            && entry.reserved == Reserved::Now
+    /// The sending is over; from `version` on the watch shows how. `None`: nothing was written. Returns those who may have
+    /// waited for that.
+    pub fn settle(&self, object: &EuiccActivation, version: Option<&str>) -> Vec<Key> {
+        let (mut book, key) = (self.book(), object.key());
+        let freed = book.departed.release(uid(object));
+        if let Some(entry) = book.entries.get_mut(&key)
+            && matches!(&entry.reserved, Reserved::Now(sending) if **sending == *uid(object))
         {
             entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.into()));
         }
+        book.others_with(&key, freed.iter().map(|id| &**id))
     }
+}
+
+fn uid(object: &EuiccActivation) -> &str {
+    object.metadata.uid.as_deref().unwrap_or_default()
 }
 
 impl Book {
@@ -257,8 +276,12 @@ impl Book {
             if let Some((by, _)) = others().find(|(_, entry)| entry.has(device)) {
                 return Some(Conflict::Taken { device: device.clone(), by: Key::clone(by) });
             }
+            if self.departed.holds(device) {
+                return Some(Conflict::StillOnItsWay { device: device.clone() });
+            }
             let ours = object.status.iter().flat_map(|s| &s.submissions).map(|t| t.0);
-            let mut sent = in_the_last_day(ours.chain(others().flat_map(|(_, e)| e.submissions.iter().copied())), now);
+            let theirs = others().flat_map(|(_, e)| e.submissions.iter().copied());
+            let mut sent = in_the_last_day(ours.chain(theirs).chain(self.departed.submissions(device)), now);
             sent.sort_unstable();
             let full = sent.len() >= POSTS_A_DAY;
             full.then(|| Conflict::DayIsFull {

@@ -13,6 +13,7 @@ mod args;
 mod check;
 mod connections;
 mod context;
+mod departed;
 mod devices;
 mod dispatch;
 mod farewell;

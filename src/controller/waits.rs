@@ -123,6 +123,15 @@ fn conflicting(conflict: Conflict, object: &EuiccActivation, context: &Context) 
             );
             Waits::For(Hold { reason: "DeviceConflict", message, stalled: true })
         }
+        Conflict::StillOnItsWay { device } => {
+            let message = format!(
+                "A request for device {} {} is still on its way to ThingSpace, of a resource that was deleted meanwhile; it \
+                 goes on by itself when that is answered.",
+                device.kind.as_str(),
+                device.id
+            );
+            Waits::For(Hold { reason: "DeviceConflict", message, stalled: false })
+        }
         Conflict::DayIsFull { device, free_at } => {
             let message = format!(
                 "Three requests for device {} {} were sent in the last 24 hours, by this resource and others, and \

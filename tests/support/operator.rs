@@ -4,7 +4,7 @@ use std::process::Command;
 
 use reqwest::Client;
 
-use super::{Namespace, Process, SHORT, control_plane, eventually, simulator::http_client};
+use super::{LONG, Namespace, Process, SHORT, control_plane, eventually, simulator::http_client};
 
 /// `euicc-operator controller`, watching one namespace.
 pub struct Controller {
@@ -55,7 +55,8 @@ impl Callback {
     pub async fn start_as(command: &mut Command, flags: &[&str]) -> Self {
         command.args(defaults(flags, &["--admin-listen", "--listen"])).args(flags);
         let mut process = Process::start("euicc-operator callback", command);
-        let address = process.word_after("callbacks listening on ", SHORT).await;
+        // It has listed all activations then.
+        let address = process.word_after("callbacks listening on ", 3 * LONG).await;
         let admin = Admin::of(&mut process).await;
         Self { process, admin, address }
     }

@@ -142,3 +142,30 @@ fn what_is_sent_while_a_list_is_read_is_forgotten_like_all_else_that_the_list_do
     assert_eq!(devices.listed(None), [second.key()], "it was deleted, and its device is free");
     assert_eq!(taken_by(&devices, &second), None);
 }
+
+#[test]
+fn a_resource_that_is_created_anew_waits_for_the_request_of_the_old_one_and_counts_it() {
+    let devices = Devices::default();
+    let (old, second) = (object("first", None, "", 5), object("second", None, "", 8));
+    devices.apply(&old, false);
+    assert_eq!(devices.reserve(&old, now()), Ok(()));
+    devices.apply(&object("first", Some("Claimed"), "Pending", 6), false);
+    devices.remove(&old.key());
+    let mut anew = object("first", None, "", 7);
+    anew.metadata.uid = Some("anew".into());
+    devices.apply(&anew, false);
+    devices.apply(&second, false);
+    for object in [&anew, &second] {
+        assert!(matches!(devices.reserve(object, now()), Err(Conflict::StillOnItsWay { .. })));
+    }
+    assert!(devices.settle(&anew, None).is_empty(), "the other one is on its way");
+    assert_eq!(devices.settle(&old, None), [second.key()], "the other of that name is told anyway");
+    assert_eq!(devices.conflict(&anew, now()), None);
+
+    for _ in 0..2 {
+        devices.apply(&object("first", Some("Failed"), "Failed", 9), false);
+        devices.remove(&old.key());
+    }
+    assert!(matches!(devices.reserve(&anew, now()), Err(Conflict::DayIsFull { .. })), "three in a day");
+    assert_eq!(devices.conflict(&anew, now() + SignedDuration::from_hours(24)), None);
+}
