@@ -101,8 +101,11 @@ impl Machine<'_> {
         if let Outcome::Accepted { request_id } = outcome {
             return self.accepted(request_id);
         }
-        if operation.state != OperationState::Claimed {
-            return; // a callback was faster, and it knows more
+        match (operation.state, outcome) {
+            (OperationState::Claimed, _) => {}
+            // Whether a failure that was faster is one of our request, only the reply could have said.
+            (OperationState::Failed, Outcome::Unknown { message }) => return self.doubt_failure(message),
+            _ => return, // a callback was faster, and it knows more
         }
         match outcome {
             Outcome::Accepted { .. } => {}
@@ -201,6 +204,14 @@ impl Machine<'_> {
             }
         }
         self.conclude();
+    }
+
+    fn doubt_failure(&mut self, why: &str) {
+        for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Failed) {
+            device.result = DeviceResult::Pending; // its fault stands, unless the line is active
+        }
+        self.status.request_id = None;
+        self.unknown(why);
     }
 
     /// The request may have been acted on: from here on the devices are the authority.

@@ -424,3 +424,22 @@ fn a_spec_that_was_edited_since_it_was_found_fit_is_not_claimed() {
     assert_eq!(play.look(event(1)), Transition { status: play.status().clone(), effects: vec![], wake_at: None });
     assert!(play.feed(event(2)).contains(&Effect::Send));
 }
+
+#[test]
+fn a_failure_that_may_be_of_another_systems_request_is_looked_into_when_our_reply_is_lost() {
+    let mut play = Play::one();
+    assert!(play.claim("op"));
+    play.hear("another-systems", "1", failure("REQUEST_FAILED.X"));
+    assert_eq!(play.state(), Some(OperationState::Failed));
+    play.sent("op", unknown());
+    assert_eq!(play.tick(), [Effect::Observe]);
+    let mut ours = play.clone();
+    ours.observe(vec![found(LineState::Active)]);
+    assert_eq!(ours.ready(), ("True", "Activated"));
+    for _ in 0..2 {
+        assert!(!play.observe(vec![found(LineState::Inactive)]).contains(&Effect::Queue), "it has failed");
+        play.wait(SignedDuration::from_hours(1));
+    }
+    let (_, _, message) = play.condition("Stalled").unwrap();
+    assert!(message.contains("REQUEST_FAILED.X: because"), "{message}");
+}
