@@ -96,7 +96,7 @@ async fn a_namespace_that_cannot_be_listed_holds_up_no_answer_and_is_named() {
     scene.namespace.wait("Ready", "euicc/sent").await;
     scene.namespace.create(&fixtures::activation("new", 1)).await;
     let (_, message) = why(&scene.namespace.until_reason("new", "NamespaceNotListed").await);
-    assert!(message.contains(&format!("EuiccActivations of namespace {}", other.name)), "{message}");
+    assert!(message.contains(&format!("euiccactivations of namespace {}", other.name)), "{message}");
     assert!(message.contains("User \"operator\" cannot list"), "{message}");
     assert_eq!(scene.simulator.activate_posts().await.len(), 1, "the other may have the device");
 
@@ -104,7 +104,7 @@ async fn a_namespace_that_cannot_be_listed_holds_up_no_answer_and_is_named() {
     orphan.spec.connection_ref.namespace = Some(other.name.clone());
     scene.namespace.create(&orphan).await;
     let (_, message) = why(&scene.namespace.until_reason("orphan", "NamespaceNotListed").await);
-    assert!(message.contains(&format!("ThingSpaceConnections of namespace {}", other.name)), "{message}");
+    assert!(message.contains(&format!("thingspaceconnections of namespace {}", other.name)), "{message}");
 
     other.apply(&rights(ALL)).await;
     scene.namespace.until_reason("new", "AwaitingResult").await;

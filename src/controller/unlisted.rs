@@ -40,14 +40,14 @@ impl Unlisted {
         let map = self.map();
         let of_it = |known: &Option<String>| known.as_deref().is_none_or(|n| n == namespace);
         let ((_, scope), why) = map.iter().find(|((kind, n), _)| *kind == Kind::Connections && of_it(n))?;
-        Some(sentence("ThingSpaceConnections", scope.as_deref(), why))
+        Some(sentence("thingspaceconnections", scope.as_deref(), why))
     }
 
     /// Why it is not known which activations there are.
     pub fn activations(&self) -> Option<String> {
         let map = self.map();
         let ((_, scope), why) = map.iter().find(|((kind, _), _)| *kind == Kind::Activations)?;
-        Some(sentence("EuiccActivations", scope.as_deref(), why))
+        Some(sentence("euiccactivations", scope.as_deref(), why))
     }
 }
 
