@@ -31,6 +31,25 @@ async fn what_is_suspended_is_not_sent_until_it_is_released() {
 }
 
 #[tokio::test]
+async fn what_is_suspended_while_it_waits_for_its_turn_leaves_its_device_to_others() {
+    let scene = Scene::start("suspended-in-line", QUICK, &[]).await;
+    scene.simulator.fault("activate:status=429,retry-after=3,count=1").await;
+    scene.namespace.create(&fixtures::activation("first", 1)).await;
+    scene.namespace.until_reason("first", "RetryLater").await;
+    let forklift = scene.namespace.create(&fixtures::activation("forklift", 1)).await;
+    let waiting = async || scene.controller.admin.metric("euicc_submissions_waiting", &[]).await;
+    eventually("it waits for its turn", LONG, async || waiting().await >= 1.0).await;
+    suspend(&scene.namespace, true).await;
+    scene.namespace.until_reason("forklift", "Suspended").await;
+    eventually("its turn has come", LONG, async || waiting().await == 0.0).await;
+
+    let mut other = fixtures::activation("other", 1);
+    other.spec.devices = forklift.spec.devices;
+    scene.namespace.create(&other).await;
+    scene.namespace.wait("Ready", "euicc/other").await;
+}
+
+#[tokio::test]
 async fn deleting_leaves_the_lines_alone_and_waits_for_nothing_unless_asked() {
     let scene = Scene::start("retain", HELD, &[]).await;
     scene.namespace.create(&fixtures::activation("done", 1)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Line, LineState, Machine, Progress, Question, Severity, answer::merge_ids};
+use super::{Line, LineState, Machine, Progress, Question, Severity, answer::merge_ids, send::calls_for_a_look};
 use crate::{
     api::{Action, DeviceResult, OperationState},
     text::clean,
@@ -102,8 +102,9 @@ impl Machine<'_> {
         self.has_looked();
         for index in self.pending() {
             let refused = self.status.devices[index].fault_code.is_some();
-            if lines.get(index).is_some_and(|line| self.settle_by_line(index, line)) && refused {
-                self.acquit(); // that was why
+            let settled = lines.get(index).is_some_and(|line| self.settle_by_line(index, line));
+            if settled && refused && self.status.devices[index].result != DeviceResult::Failed {
+                self.acquit(); // that was why, and it is not sent again
             }
         }
         self.conclude();
@@ -152,8 +153,10 @@ impl Machine<'_> {
     /// Of several devices one stood in the way of all.
     pub(super) fn acquit(&mut self) {
         for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Pending) {
-            device.fault_code = None;
-            device.fault_text = None;
+            if device.fault_code.as_deref().is_some_and(calls_for_a_look) {
+                device.fault_code = None;
+                device.fault_text = None;
+            }
         }
     }
 

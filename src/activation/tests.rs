@@ -407,6 +407,7 @@ fn an_unexpected_error_is_tried_twice_more_and_then_it_is_final() {
         let (code, message) = ("UnifiedWebService.REQUEST_FAILED.UnexpectedError".into(), "call support".into());
         play.sent(&n.to_string(), Outcome::Later { code, message, not_before: None, throttled: false });
         if n < 3 {
+            play.wait(SignedDuration::from_mins(4));
             assert!(play.tick().is_empty(), "after a while");
             play.wait_for_wake();
         }

@@ -35,7 +35,7 @@ struct Behind {
     tried: watch::Sender<usize>,
     /// Watches of activations that have not listed all yet, or are interrupted: what they show may be old.
     activations: AtomicUsize,
-    /// The same of connections.
+    /// Watches of connections that have not listed all yet.
     connections: AtomicUsize,
 }
 
@@ -49,22 +49,24 @@ impl Default for Behind {
 struct Standing {
     behind: Arc<Behind>,
     counter: fn(&Behind) -> &AtomicUsize,
+    /// Whether what it shows is old when it is interrupted.
+    ages: bool,
     is_behind: bool,
     has_listed: bool,
     has_tried: bool,
 }
 
 impl Standing {
-    fn new(cache: &Cache, counter: fn(&Behind) -> &AtomicUsize) -> Self {
+    fn new(cache: &Cache, ages: bool, counter: fn(&Behind) -> &AtomicUsize) -> Self {
         counter(&cache.behind).fetch_add(1, Ordering::Relaxed);
         let behind = Arc::clone(&cache.behind);
-        Self { behind, counter, is_behind: true, has_listed: false, has_tried: false }
+        Self { behind, counter, ages, is_behind: true, has_listed: false, has_tried: false }
     }
 
     /// Takes note of what the watch says, after it has been taken in.
     fn note(&mut self, fails: bool, lists: bool) {
         self.has_listed |= lists;
-        let is_behind = fails || !self.has_listed;
+        let is_behind = (fails && self.ages) || !self.has_listed;
         if self.is_behind != is_behind {
             self.is_behind = is_behind;
             let counter = (self.counter)(&self.behind);
@@ -101,7 +103,7 @@ impl Cache {
         self.behind.activations.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether those of connections are.
+    /// Whether all connections have been listed.
     pub fn knows_connections(&self) -> bool {
         self.behind.connections.load(Ordering::Relaxed) == 0
     }
@@ -152,14 +154,14 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
         };
         let (one, two) = (stop.clone(), stop.clone());
         let (first, second) = (cache.clone(), cache.clone());
-        let (one_standing, other_standing) =
-            (Standing::new(cache, |behind| &behind.activations), Standing::new(cache, |behind| &behind.connections));
+        let of_activations = Standing::new(cache, true, |behind| &behind.activations);
+        let of_connections = Standing::new(cache, false, |behind| &behind.connections);
         let namespace = namespace.clone();
         tasks.spawn(async move {
-            one.run_until_cancelled(watch_activations(activations, namespace, first, one_standing)).await;
+            one.run_until_cancelled(watch_activations(activations, namespace, first, of_activations)).await;
         });
         tasks.spawn(async move {
-            two.run_until_cancelled(watch_connections(connections, second, other_standing)).await;
+            two.run_until_cancelled(watch_connections(connections, second, of_connections)).await;
         });
     }
     tasks

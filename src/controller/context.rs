@@ -307,11 +307,15 @@ impl Drop for Work {
     fn drop(&mut self) {
         let uid = self.object.metadata.uid.clone().unwrap_or_default();
         let key = self.object.key();
-        let freed = self.context.devices.settle(&self.object, self.written.as_deref());
+        // What the cache has seen or let go of already does not come again; see `let_go`.
+        let cached = self.context.activation(&key.0, &key.1);
+        let is_ahead = |written: &String| {
+            cached.as_ref().is_some_and(|object| is_older(object.metadata.resource_version.as_deref(), written))
+        };
+        let ahead = self.written.take().filter(is_ahead);
+        let freed = self.context.devices.settle(&self.object, ahead.as_deref());
         let mut busy = self.context.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        // What the cache has let go of meanwhile does not come back; see `let_go`.
-        let cached = self.context.activation(&key.0, &key.1).is_some();
-        match self.written.take().filter(|_| cached) {
+        match ahead {
             Some(version) => busy.insert(uid, Busy::Until(version)),
             None => busy.remove(&uid),
         };

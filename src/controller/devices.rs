@@ -30,6 +30,7 @@ struct Book {
 }
 
 struct Entry {
+    uid: Box<str>,
     connection: Arc<Key>,
     devices: Box<[Held]>,
     submissions: Box<[Timestamp]>,
@@ -54,8 +55,8 @@ struct Held {
 #[derive(Clone, Debug, PartialEq)]
 enum Reserved {
     No,
-    /// The one with this uid is being sent.
-    Now(Box<str>),
+    /// It is being sent.
+    Now,
     /// It has been, and this version of it says so.
     Until(Box<str>),
 }
@@ -91,8 +92,12 @@ impl Devices {
 
     /// Takes in a version of an activation. Returns those who may have waited for what it has let go.
     pub fn apply(&self, object: &EuiccActivation, rests: bool) -> Vec<Key> {
-        let mut book = self.book();
         let key = object.key();
+        let mut freed_by_another = Vec::new();
+        if self.book().entries.get(&key).is_some_and(|known| *known.uid != *uid(object)) {
+            freed_by_another = self.remove(&key); // it was replaced while nobody watched
+        }
+        let mut book = self.book();
         let mut entry = book.read(object);
         entry.rests = rests;
         let known = book.entries.get(&key);
@@ -107,7 +112,8 @@ impl Devices {
         let before = book.remove(&key);
         let freed: Vec<_> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
         book.insert(key.clone(), entry);
-        book.others_with(&key, freed.iter().map(|id| &**id))
+        freed_by_another.extend(book.others_with(&key, freed.iter().map(|id| &**id)));
+        freed_by_another
     }
 
     /// Forgets an activation that is gone. Returns those who may have waited for its devices.
@@ -116,8 +122,8 @@ impl Devices {
         let Some(gone) = book.remove(key) else { return Vec::new() };
         let ids: Vec<_> = gone.devices.iter().map(|d| Arc::clone(&d.id)).collect();
         book.departed.add(&ids, &gone.submissions);
-        if let Reserved::Now(uid) = gone.reserved {
-            book.departed.hold(uid, &ids);
+        if gone.reserved == Reserved::Now {
+            book.departed.hold(gone.uid, &ids);
         }
         book.others_with(key, ids.iter().map(|id| &**id))
     }
@@ -184,7 +190,7 @@ impl Devices {
             return Err(conflict);
         }
         let key = object.key();
-        let mut entry = Entry { reserved: Reserved::Now(uid(object).into()), ..book.read(object) };
+        let mut entry = Entry { reserved: Reserved::Now, ..book.read(object) };
         if let Some(before) = book.remove(&key) {
             entry.seen = before.seen; // by a list, which this is none of
         }
@@ -198,7 +204,8 @@ impl Devices {
         let (mut book, key) = (self.book(), object.key());
         let freed = book.departed.release(uid(object));
         if let Some(entry) = book.entries.get_mut(&key)
-            && matches!(&entry.reserved, Reserved::Now(sending) if **sending == *uid(object))
+            && entry.reserved == Reserved::Now
+            && *entry.uid == *uid(object)
         {
             entry.reserved = version.map_or(Reserved::No, |v| Reserved::Until(v.into()));
         }
@@ -244,6 +251,7 @@ impl Book {
         self.connections.insert(connection.clone());
         let submissions = status.iter().flat_map(|s| &s.submissions).map(|t| t.0).collect();
         Entry {
+            uid: uid(object).into(),
             connection,
             devices,
             submissions,
@@ -281,7 +289,9 @@ impl Book {
             }
             let ours = object.status.iter().flat_map(|s| &s.submissions).map(|t| t.0);
             let theirs = others().flat_map(|(_, e)| e.submissions.iter().copied());
-            let mut sent = in_the_last_day(ours.chain(theirs).chain(self.departed.submissions(device)), now);
+            // A line that others have left active is to be deactivated all the same.
+            let departed = self.departed.submissions(device).filter(|_| object.metadata.deletion_timestamp.is_none());
+            let mut sent = in_the_last_day(ours.chain(theirs).chain(departed), now);
             sent.sort_unstable();
             let full = sent.len() >= POSTS_A_DAY;
             full.then(|| Conflict::DayIsFull {

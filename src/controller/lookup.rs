@@ -30,6 +30,7 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
     let link = match (link, found) {
         (Some(Ok(link)), _) => Ok(link),
         (Some(Err(why)), _) => Err(format!("ThingSpaceConnection {namespace}/{connection} is not ready: {why}")),
+        (None, None) if context.unlisted.connections_of(&namespace).is_some() => return Ok(false),
         (None, None) => Err(format!("there is no ThingSpaceConnection {connection} in namespace {namespace}")),
         (None, Some(_)) if admitted => return Ok(false), // it is just being looked at
         (None, Some(_)) => Err(format!("ThingSpaceConnection {namespace}/{connection} does not admit namespace {own}")),

@@ -48,7 +48,7 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     let named = if namespace == own { connection.clone() } else { format!("{namespace}/{connection}") };
     let Some(found) = context.connection(&namespace, &connection) else {
         if let Some(why) = context.unlisted.connections_of(&namespace) {
-            return not_listed(&why);
+            return not_listed(format!("{why} The activation goes on by itself when they can be listed."));
         }
         let message = match context.is_watched(&namespace) {
             true => format!(
@@ -76,7 +76,9 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
         return conflicting(conflict, object, context);
     }
     if let Some(why) = context.unlisted.activations() {
-        return not_listed(&why);
+        return not_listed(format!(
+            "{why} Nothing is sent before it is known which devices others have; it goes on by itself then."
+        ));
     }
     let not_ready = |why: &str| {
         let message = format!(
@@ -105,9 +107,7 @@ pub fn of(object: &EuiccActivation, context: &Context) -> Waits {
     }
 }
 
-fn not_listed(why: &str) -> Waits {
-    let message =
-        format!("{why} Nothing is sent before it is known which devices others have; it goes on by itself then.");
+fn not_listed(message: String) -> Waits {
     Waits::For(Hold { reason: "NamespaceNotListed", message, stalled: false })
 }
 

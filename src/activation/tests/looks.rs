@@ -297,3 +297,18 @@ fn when_one_device_was_active_already_the_others_are_sent_without_it() {
     assert!(play.claim("2"));
     assert_eq!(play.status().devices[0].result, DeviceResult::Active);
 }
+
+#[test]
+fn a_device_that_is_active_on_another_plan_is_not_sent_again_with_the_others() {
+    let mut play = Play::with_devices(&["1", "2"]);
+    assert!(play.claim("1"));
+    play.sent("1", refused("REQUEST_FAILED.DeviceAlreadyActive"));
+    for _ in 0..2 {
+        let lines = vec![active_line(Some("Gold"), None, None), found(LineState::Inactive)];
+        assert!(!play.observe(lines).contains(&Effect::Queue));
+        play.wait(SignedDuration::from_hours(1));
+    }
+    assert_eq!(play.state(), Some(OperationState::Failed));
+    let (.., message) = play.condition("Stalled").unwrap();
+    assert!(message.contains("2 of 2 devices") && message.contains("Gold"), "{message}");
+}

@@ -169,3 +169,31 @@ fn a_resource_that_is_created_anew_waits_for_the_request_of_the_old_one_and_coun
     assert!(matches!(devices.reserve(&anew, now()), Err(Conflict::DayIsFull { .. })), "three in a day");
     assert_eq!(devices.conflict(&anew, now() + SignedDuration::from_hours(24)), None);
 }
+
+#[test]
+fn a_replacement_that_only_a_list_shows_is_another_resource() {
+    let devices = Devices::default();
+    let old = object("first", None, "", 5);
+    devices.apply(&old, false);
+    assert_eq!(devices.reserve(&old, now()), Ok(()));
+    let mut anew = object("first", None, "", 7);
+    anew.metadata.uid = Some("anew".into());
+    devices.apply(&anew, false);
+    assert!(matches!(devices.reserve(&anew, now()), Err(Conflict::StillOnItsWay { .. })));
+    devices.settle(&old, None);
+    assert_eq!(devices.reserve(&anew, now()), Ok(()));
+}
+
+#[test]
+fn what_deleted_resources_have_sent_does_not_keep_a_line_billed() {
+    let devices = Devices::default();
+    for n in 0..3 {
+        let gone = object(&format!("gone-{n}"), Some("Failed"), "Failed", n);
+        devices.apply(&gone, false);
+        devices.remove(&gone.key());
+    }
+    let mut active = object("first", None, "", 9);
+    assert!(matches!(devices.conflict(&active, now()), Some(Conflict::DayIsFull { .. })));
+    active.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+    assert_eq!(devices.conflict(&active, now()), None, "it is to be deactivated");
+}
