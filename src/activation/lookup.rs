@@ -126,15 +126,7 @@ impl Machine<'_> {
         }
         let settled = self.status.operation.as_ref().and_then(|o| o.first_look.clone());
         match settled {
-            Some(first) if self.had_settled(&first, asked_at) && self.refused_before(&open) => {
-                for index in open {
-                    let device = self.status.devices[index].clone();
-                    let (code, text) = (device.fault_code.unwrap_or_default(), device.fault_text.unwrap_or_default());
-                    self.fail(index, &code, &text);
-                }
-                self.conclude();
-            }
-            Some(first) if self.had_settled(&first, asked_at) => self.send_again(),
+            Some(first) if self.had_settled(&first, asked_at) => self.nothing_has_happened(&open),
             Some(_) => self.look_later(self.policy.settle_time, self.policy.settle_time),
             None => {
                 self.set_first_look(Some(Time(self.now)));
@@ -144,13 +136,21 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether ThingSpace has refused the request for the state of a line, and looking has not shown which: the same
-    /// would be refused again.
-    fn refused_before(&self, open: &[usize]) -> bool {
-        open.iter().all(|index| self.status.devices[*index].fault_code.is_some())
+    /// What ThingSpace has refused, or failed, would be so again; else the request is as good as never sent.
+    fn nothing_has_happened(&mut self, open: &[usize]) {
+        let fault = |index: &usize| {
+            let device = &self.status.devices[*index];
+            Some((*index, device.fault_code.clone()?, device.fault_text.clone().unwrap_or_default()))
+        };
+        let faults: Option<Vec<_>> = open.iter().map(fault).collect();
+        let Some(faults) = faults else { return self.send_again() };
+        for (index, code, text) in faults {
+            self.fail(index, &code, &text);
+        }
+        self.conclude();
     }
 
-    /// Of several devices one stood in the way of all.
+    /// Of several devices one stood in the way of all: what the others were refused for is none of their faults.
     pub(super) fn acquit(&mut self) {
         for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Pending) {
             if device.fault_code.as_deref().is_some_and(calls_for_a_look) {
@@ -181,7 +181,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Looked at twice, and nothing has happened: the request is as good as never sent.
+    /// After two looks.
     fn send_again(&mut self) {
         let now = Time(self.now);
         if let Some(operation) = &mut self.status.operation {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Effect, Machine, Outcome, Severity, fingerprint};
+use super::{Effect, Machine, Outcome, Severity, fingerprint, in_the_last_day};
 use crate::{
     api::{Action, Device, DeviceResult, DeviceStatus, Operation, OperationState},
     text::clean,
@@ -39,7 +39,8 @@ impl Machine<'_> {
         } else {
             self.mark_devices_to_deactivate(previous.as_ref().is_some_and(|p| p.action == Action::Deactivate));
         }
-        self.status.submissions.retain(|t| t.0 + jiff::SignedDuration::from_hours(24) > self.now);
+        let today = in_the_last_day(self.status.submissions.iter().map(|t| t.0), self.now);
+        self.status.submissions = today.into_iter().map(Time).collect();
         self.status.submissions.push(Time(self.now));
         self.status.request_id = None;
         self.status.last_handled_retry = self.subject.retry.map(Into::into);
@@ -206,6 +207,7 @@ impl Machine<'_> {
         self.conclude();
     }
 
+    /// It failed before our reply was lost, perhaps for another system's request: the devices decide.
     fn doubt_failure(&mut self, why: &str) {
         for device in self.status.devices.iter_mut().filter(|d| d.result == DeviceResult::Failed) {
             device.result = DeviceResult::Pending; // its fault stands, unless the line is active

@@ -26,29 +26,18 @@ use crate::{
 pub struct Cache {
     index: Arc<RwLock<Index>>,
     connections: Arc<RwLock<std::collections::HashMap<Key, Option<Callback>>>>,
-    behind: Arc<Behind>,
-}
-
-/// Which watches do not tell.
-struct Behind {
     /// Watches that have listed all once, or could not.
     tried: watch::Sender<usize>,
     /// Watches of activations that have not listed all yet, or are interrupted: what they show may be old.
-    activations: AtomicUsize,
+    activations_behind: Arc<AtomicUsize>,
     /// Watches of connections that have not listed all yet.
-    connections: AtomicUsize,
+    connections_behind: Arc<AtomicUsize>,
 }
 
-impl Default for Behind {
-    fn default() -> Self {
-        Self { tried: watch::Sender::new(0), activations: AtomicUsize::new(0), connections: AtomicUsize::new(0) }
-    }
-}
-
-/// One watch's part in that.
+/// One watch's part in those counts.
 struct Standing {
-    behind: Arc<Behind>,
-    counter: fn(&Behind) -> &AtomicUsize,
+    tried: watch::Sender<usize>,
+    behind: Arc<AtomicUsize>,
     /// Whether what it shows is old when it is interrupted.
     ages: bool,
     is_behind: bool,
@@ -57,10 +46,10 @@ struct Standing {
 }
 
 impl Standing {
-    fn new(cache: &Cache, ages: bool, counter: fn(&Behind) -> &AtomicUsize) -> Self {
-        counter(&cache.behind).fetch_add(1, Ordering::Relaxed);
-        let behind = Arc::clone(&cache.behind);
-        Self { behind, counter, ages, is_behind: true, has_listed: false, has_tried: false }
+    fn new(cache: &Cache, ages: bool, behind: &Arc<AtomicUsize>) -> Self {
+        behind.fetch_add(1, Ordering::Relaxed);
+        let (tried, behind) = (cache.tried.clone(), Arc::clone(behind));
+        Self { tried, behind, ages, is_behind: true, has_listed: false, has_tried: false }
     }
 
     /// Takes note of what the watch says, after it has been taken in.
@@ -69,15 +58,14 @@ impl Standing {
         let is_behind = (fails && self.ages) || !self.has_listed;
         if self.is_behind != is_behind {
             self.is_behind = is_behind;
-            let counter = (self.counter)(&self.behind);
             let _ = match is_behind {
-                true => counter.fetch_add(1, Ordering::Relaxed),
-                false => counter.fetch_sub(1, Ordering::Relaxed),
+                true => self.behind.fetch_add(1, Ordering::Relaxed),
+                false => self.behind.fetch_sub(1, Ordering::Relaxed),
             };
         }
         if (fails || lists) && !self.has_tried {
             self.has_tried = true;
-            self.behind.tried.send_modify(|n| *n += 1);
+            self.tried.send_modify(|n| *n += 1);
         }
     }
 }
@@ -100,18 +88,18 @@ impl Cache {
 
     /// Whether the watches of activations are being served, so that what is not here is, but for a moment, nowhere.
     pub fn is_fresh(&self) -> bool {
-        self.behind.activations.load(Ordering::Relaxed) == 0
+        self.activations_behind.load(Ordering::Relaxed) == 0
     }
 
     /// Whether all connections have been listed.
     pub fn knows_connections(&self) -> bool {
-        self.behind.connections.load(Ordering::Relaxed) == 0
+        self.connections_behind.load(Ordering::Relaxed) == 0
     }
 
     /// Returns when everything has been listed once, but for what cannot be: one namespace holds up no other.
     pub async fn ready(&self, namespaces: &[Option<String>]) {
         let wanted = 2 * namespaces.len();
-        let mut tried = self.behind.tried.subscribe();
+        let mut tried = self.tried.subscribe();
         let _ = tried.wait_for(|n| *n >= wanted).await;
     }
 }
@@ -134,11 +122,11 @@ impl Collector for IndexSize {
             "Activations that callbacks can be matched with",
             None,
         )?;
-        let interrupted = ConstGauge::new(self.0.behind.activations.load(Ordering::Relaxed) as u64);
+        let interrupted = ConstGauge::new(self.0.activations_behind.load(Ordering::Relaxed) as u64);
         interrupted.show(
             &mut to,
             "euicc_callback_watches_interrupted",
-            "Watches of them that are interrupted now",
+            "Watches of them that are interrupted now, or have not listed all yet",
             None,
         )
     }
@@ -154,8 +142,8 @@ pub fn start(client: &Client, namespaces: &[Option<String>], cache: &Cache, stop
         };
         let (one, two) = (stop.clone(), stop.clone());
         let (first, second) = (cache.clone(), cache.clone());
-        let of_activations = Standing::new(cache, true, |behind| &behind.activations);
-        let of_connections = Standing::new(cache, false, |behind| &behind.connections);
+        let of_activations = Standing::new(cache, true, &cache.activations_behind);
+        let of_connections = Standing::new(cache, false, &cache.connections_behind);
         let namespace = namespace.clone();
         tasks.spawn(async move {
             one.run_until_cancelled(watch_activations(activations, namespace, first, of_activations)).await;

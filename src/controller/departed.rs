@@ -3,12 +3,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::api::DeviceId;
+use crate::{activation::in_the_last_day, api::DeviceId};
 
-/// How long a request counts.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Devices that are kept without looking which of them no longer count.
 const FEW: usize = 1000;
 
@@ -38,7 +36,7 @@ impl Departed {
 
     fn forget(&mut self, now: Timestamp) {
         self.submissions.retain(|_, sent| {
-            sent.retain(|at| *at + DAY > now);
+            *sent = in_the_last_day(sent.drain(..), now);
             !sent.is_empty()
         });
         self.many = 2 * self.submissions.len();
@@ -78,7 +76,7 @@ mod tests {
     fn what_no_longer_counts_is_not_kept() {
         let (mut departed, now) = (Departed::default(), Timestamp::now());
         for n in 0..3 * FEW {
-            let at = if n % 100 == 0 { now } else { now - 2 * DAY };
+            let at = if n % 100 == 0 { now } else { now - jiff::SignedDuration::from_hours(48) };
             departed.add(&[device(n)], &[at]);
         }
         assert!(departed.submissions.len() <= FEW + 30, "{}", departed.submissions.len());

@@ -92,12 +92,9 @@ impl Devices {
 
     /// Takes in a version of an activation. Returns those who may have waited for what it has let go.
     pub fn apply(&self, object: &EuiccActivation, rests: bool) -> Vec<Key> {
-        let key = object.key();
-        let mut freed_by_another = Vec::new();
-        if self.book().entries.get(&key).is_some_and(|known| *known.uid != *uid(object)) {
-            freed_by_another = self.remove(&key); // it was replaced while nobody watched
-        }
-        let mut book = self.book();
+        let (mut book, key) = (self.book(), object.key());
+        let replaces = book.entries.get(&key).is_some_and(|known| *known.uid != *uid(object));
+        let mut freed = if replaces { book.depart(&key) } else { Vec::new() }; // nobody saw the other one go
         let mut entry = book.read(object);
         entry.rests = rests;
         let known = book.entries.get(&key);
@@ -110,22 +107,15 @@ impl Devices {
             None => Reserved::No,
         };
         let before = book.remove(&key);
-        let freed: Vec<_> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
+        let let_go: Vec<_> = before.iter().flat_map(Entry::holds).filter(|id| !entry.has(id)).cloned().collect();
         book.insert(key.clone(), entry);
-        freed_by_another.extend(book.others_with(&key, freed.iter().map(|id| &**id)));
-        freed_by_another
+        freed.extend(book.others_with(&key, let_go.iter().map(|id| &**id)));
+        freed
     }
 
     /// Forgets an activation that is gone. Returns those who may have waited for its devices.
     pub fn remove(&self, key: &Key) -> Vec<Key> {
-        let mut book = self.book();
-        let Some(gone) = book.remove(key) else { return Vec::new() };
-        let ids: Vec<_> = gone.devices.iter().map(|d| Arc::clone(&d.id)).collect();
-        book.departed.add(&ids, &gone.submissions);
-        if gone.reserved == Reserved::Now {
-            book.departed.hold(gone.uid, &ids);
-        }
-        book.others_with(key, ids.iter().map(|id| &**id))
+        self.book().depart(key)
     }
 
     /// A list of a namespace (`None`: of all) begins.
@@ -136,12 +126,11 @@ impl Devices {
     /// The list of a namespace (`None`: of all) is complete: forgets what was not in it. Returns those who may have
     /// waited for that.
     pub fn listed(&self, namespace: Option<&str>) -> Vec<Key> {
-        let book = self.book();
+        let mut book = self.book();
         let missed = book.lists.missed(namespace);
         let gone: Vec<_> =
             book.entries.iter().filter(|(key, e)| missed(&key.0, e.seen)).map(|(k, _)| k.clone()).collect();
-        drop(book);
-        gone.iter().flat_map(|key| self.remove(key)).collect()
+        gone.iter().flat_map(|key| book.depart(key)).collect()
     }
 
     /// How many requests were sent through a connection since then, by whichever process.
@@ -268,6 +257,17 @@ impl Book {
             self.by_device.remove(&device.id, key);
         }
         Some(entry)
+    }
+
+    /// An activation is gone; what it has sent still counts.
+    fn depart(&mut self, key: &Key) -> Vec<Key> {
+        let Some(gone) = self.remove(key) else { return Vec::new() };
+        let ids: Vec<_> = gone.devices.iter().map(|d| Arc::clone(&d.id)).collect();
+        self.departed.add(&ids, &gone.submissions);
+        if gone.reserved == Reserved::Now {
+            self.departed.hold(gone.uid, &ids);
+        }
+        self.others_with(key, ids.iter().map(|id| &**id))
     }
 
     fn others_with<'a>(&self, key: &Key, ids: impl Iterator<Item = &'a DeviceId>) -> Vec<Key> {

@@ -70,8 +70,8 @@ pub async fn begin(object: &Arc<EuiccActivation>, effect: Effect, context: &Arc<
         };
         let found = context.traces.during(&question.operation_id, asking).await;
         drop(permit);
-        if let Err(error) = &found {
-            link.heed(error);
+        if found.as_ref().is_err_and(|error| link.heed(error)) {
+            context.trigger_all_of(&link.namespace, &link.name); // those who wait may want to say so
         }
         let event = found.unwrap_or_else(|error| Event::LookFailed { question, message: error.to_string() });
         // ThingSpace is not asked again before its answer is recorded; the next leader asks anew.
